@@ -1,0 +1,88 @@
+/** What every file system reader owes its callers, run on a good volume. */
+import { describe, expect, it } from 'vitest';
+import { type ByteSource, makeSource, sliceSource } from '../../src/bytes/source.ts';
+import { FormatError, ReadError } from '../../src/evidence/errors.ts';
+import { type Entry, type FileSystemFormat } from '../../src/evidence/file-system.ts';
+import { failingSource } from '../support/failing-source.ts';
+import { keepProblems } from '../support/problems.ts';
+
+/** `volume()` gives the same good volume each time. */
+export function fileSystemContract(format: FileSystemFormat, name: string, volume: () => ByteSource): void {
+  describe(`${format.name} keeps the file system contract on ${name}`, () => {
+    const list = (source: ByteSource) => {
+      const problems = keepProblems();
+      const fileSystem = format.open(source, problems);
+      return { fileSystem, problems, entries: [...fileSystem.entries()] };
+    };
+
+    it('recognises it, and not the same bytes as zeros', () => {
+      expect(format.recognises(volume())).toBe(true);
+      expect(format.recognises(makeSource(volume().size, (target) => target.fill(0).length))).toBe(false);
+    });
+
+    it('lists the same entries twice, each address once, without the root', () => {
+      const first = list(volume());
+      const second = list(volume());
+      expect(second.entries).toEqual(first.entries);
+      const addresses = first.entries.map(({ address }) => address);
+      expect(new Set(addresses).size).toBe(addresses.length);
+      expect(first.entries.every(({ path }) => path !== '' && !path.startsWith('/'))).toBe(true);
+      expect(first.entries.every(({ path }) => path.isWellFormed() && !path.includes('\0'))).toBe(true);
+    });
+
+    it('gives allocated files exactly the bytes that their metadata claims, from a fresh reader', () => {
+      for (const entry of list(volume()).entries.filter(isLiveFile)) {
+        const content = format.open(volume(), keepProblems()).content(entry.address);
+        expect(content.size).toBe(entry.size);
+        expect(content.read(0, entry.size).length).toBe(entry.size);
+      }
+    });
+
+    it('names unallocated ranges in order, inside the volume, without overlap', () => {
+      const source = volume();
+      let end = 0;
+      for (const { offset, length } of format.open(source, keepProblems()).unallocated()) {
+        expect(offset).toBeGreaterThanOrEqual(end);
+        expect(length).toBeGreaterThan(0);
+        end = offset! + length;
+      }
+      expect(end).toBeLessThanOrEqual(source.size);
+    });
+
+    it('reports a bad sector wherever it falls', () => {
+      const counted = failingSource(volume(), -1);
+      [...format.open(counted, keepProblems()).entries()];
+      const step = Math.max(1, Math.floor(counted.reads / 200)); // every read of small volumes, 200 of large ones
+      for (let failAt = 0; failAt < counted.reads; failAt += step) {
+        const problems = keepProblems();
+        try {
+          [...format.open(failingSource(volume(), failAt), problems).entries()];
+        } catch (error) {
+          expect(error).toBeInstanceOf(ReadError);
+          continue;
+        }
+        expect(problems.codes()).toContain('read.bad-sector');
+      }
+    });
+
+    it('survives being cut off at any place', () => {
+      const whole = volume();
+      for (let part = 0; part < 48; part++) {
+        const cut = part < 24 ? part * 512 : Math.floor((whole.size * (part - 23)) / 25);
+        const problems = keepProblems();
+        try {
+          [...format.open(sliceSource(whole, 0, cut), problems).entries()];
+        } catch (error) {
+          expect(
+            [FormatError, ReadError].some((known) => error instanceof known),
+            String(error),
+          ).toBe(true);
+          continue;
+        }
+        if (cut < whole.size / 2) expect(problems.all.length).toBeGreaterThan(0);
+      }
+    });
+  });
+}
+
+const isLiveFile = (entry: Entry): boolean => entry.type === 'file' && entry.nameAllocated && entry.metadataAllocated;
