@@ -1,0 +1,62 @@
+/** What the environment and the command line settle, read once at start. */
+import { resolve } from 'node:path';
+
+export interface Config {
+  /** Folder of the embedded database, the keys and the scratch files. */
+  readonly dataFolder: string;
+  /** An external PostgreSQL instead of the embedded one. */
+  readonly databaseUrl: string | null;
+  /** `redis://...` for BullMQ's Redis backend; null for its PostgreSQL backend. */
+  readonly queueUrl: string | null;
+  /** Threads of this process's pool. */
+  readonly threads: number;
+  /** Units this process works on at once. */
+  readonly concurrency: number;
+  readonly logLevel: string;
+  /** A unit that fails so often (its thread dies, hangs or throws) is quarantined. */
+  readonly failuresAllowed: number;
+  /** A unit whose worker process dies so often while holding it is quarantined. */
+  readonly lossesAllowed: number;
+  /** A claim not renewed for so long is released. */
+  readonly leaseMs: number;
+  readonly reconcileMs: number;
+  /** A task that tells nothing for so long is ended with its thread. */
+  readonly silenceMs: number;
+  /** JavaScript heap of one thread, MiB. */
+  readonly threadHeapMiB: number;
+}
+
+export interface ConfigOptions {
+  readonly data?: string | undefined;
+  readonly threads?: number | undefined;
+  readonly concurrency?: number | undefined;
+}
+
+/** Options win over the environment (`CUSTODIA_DATA`, `CUSTODIA_THREADS`, ...), the environment over the defaults. Throws RangeError on a number out of range. */
+export function readConfig(options: ConfigOptions, environment: NodeJS.ProcessEnv, cores: number): Config {
+  const threads = options.threads ?? whole(environment, 'CUSTODIA_THREADS', Math.max(1, cores), 1, 256);
+  return {
+    dataFolder: resolve(options.data ?? environment['CUSTODIA_DATA'] ?? 'custodia-data'),
+    databaseUrl: environment['DATABASE_URL'] || null,
+    queueUrl: environment['QUEUE_URL'] || null,
+    threads,
+    concurrency: options.concurrency ?? whole(environment, 'CUSTODIA_CONCURRENCY', threads, 1, 256),
+    logLevel: environment['CUSTODIA_LOG'] ?? 'warn',
+    failuresAllowed: whole(environment, 'CUSTODIA_FAILURES', 3, 1, 100),
+    lossesAllowed: whole(environment, 'CUSTODIA_LOSSES', 10, 1, 1000),
+    leaseMs: whole(environment, 'CUSTODIA_LEASE_MS', 15_000, 500, 600_000),
+    reconcileMs: whole(environment, 'CUSTODIA_RECONCILE_MS', 5_000, 100, 600_000),
+    silenceMs: whole(environment, 'CUSTODIA_SILENCE_MS', 120_000, 100, 86_400_000),
+    threadHeapMiB: whole(environment, 'CUSTODIA_HEAP_MIB', 512, 32, 65_536),
+  };
+}
+
+function whole(environment: NodeJS.ProcessEnv, name: string, otherwise: number, least: number, most: number): number {
+  const text = environment[name];
+  if (text === undefined || text === '') return otherwise;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new RangeError(`${name}: found '${text}', expected a whole number from ${least} to ${most}`);
+  }
+  return value;
+}
