@@ -1,0 +1,19 @@
+/** Brings the schema up to this version: one explicit step at start. Several at once wait for each other. */
+import { Kysely, PostgresDialect } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import { type Pool } from 'pg';
+import * as record from './migrations/0001-record.ts';
+import { borrowed } from './schema.ts';
+
+const migrations = { '0001-record': record };
+
+/** Throws Error (`database.migration`) with the name of the migration that failed; a failed one leaves nothing behind. */
+export async function migrate(pool: Pool): Promise<void> {
+  const database = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: borrowed(pool) }) });
+  const migrator = new Migrator({ db: database, provider: { getMigrations: async () => migrations } });
+  const { error, results } = await migrator.migrateToLatest();
+  if (error !== undefined) {
+    const failed = results?.find(({ status }) => status === 'Error')?.migrationName ?? 'the migration table';
+    throw new Error(`database.migration: ${failed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,119 @@
+/** The tables as queries see them, and typed queries over a pool or inside a transaction. */
+import { type ColumnType, Kysely, PostgresDialect, type PostgresPool } from 'kysely';
+import { type Pool, type PoolClient } from 'pg';
+import { type ImageReference, type Profile } from '../evidence/task.ts';
+
+type Given<T> = ColumnType<T, T | undefined, T>;
+/** Written as JSON text, read as what it holds. */
+type Json<T> = ColumnType<T, string, string>;
+type GivenJson<T> = ColumnType<T, string | undefined, string>;
+/** 64-bit numbers are read as text. */
+type Big = ColumnType<string, number | undefined, number>;
+
+export type UnitKind = 'hash-media' | 'survey' | 'list-files' | 'examine-files' | 'conclude';
+export type UnitStatus = 'open' | 'done' | 'split' | 'quarantined' | 'cancelled';
+export type ExaminationStatus = 'open' | 'concluding' | 'complete' | 'integrity-failed' | 'cancelled';
+
+/** What a file was when it was received: the tuple that betrays a change. */
+export interface StatTuple {
+  readonly name: string;
+  readonly size: number;
+  readonly mtimeNs: string;
+  readonly ctimeNs: string;
+  readonly inode: string;
+  readonly device: string;
+}
+
+export interface Tables {
+  case_file: { id: Given<string>; reference: string; created_at: Given<Date> };
+  exhibit: { id: Given<string>; case_id: string; label: string; description: Given<string>; examiner: string; created_at: Given<Date> };
+  examination: {
+    id: Given<string>;
+    exhibit_id: string;
+    status: Given<ExaminationStatus>;
+    image: Json<ImageReference>;
+    received: Json<readonly StatTuple[]>;
+    profile: Json<Profile>;
+    open_units: Given<number>;
+    created_at: Given<Date>;
+    concluded_at: Given<Date | null>;
+    conclusion: GivenJson<unknown>;
+  };
+  unit: {
+    id: Given<string>;
+    examination_id: string;
+    parent_id: Given<string | null>;
+    kind: UnitKind;
+    priority: number;
+    input: GivenJson<unknown>;
+    payload: Given<Buffer | null>;
+    files: Given<number>;
+    bytes: Big;
+    status: Given<UnitStatus>;
+    fence: Big;
+    failures: Given<number>;
+    losses: Given<number>;
+    worker_id: Given<string | null>;
+    lease_until: Given<Date | null>;
+    announced_at: Given<Date>;
+    finished_at: Given<Date | null>;
+    reason: Given<string | null>;
+    result: GivenJson<unknown>;
+  };
+  volume: { examination_id: string; locator: string; unit_id: string; position: number; facts: Json<unknown> };
+  entry: {
+    examination_id: string;
+    unit_id: string;
+    locator: string;
+    path: string;
+    type: string;
+    size: Big;
+    allocated: boolean;
+    sha256: Buffer | null;
+    media_type: string | null;
+    record: string;
+  };
+  problem: {
+    examination_id: string;
+    unit_id: string;
+    locator: string;
+    code: string;
+    message: string;
+    at: ColumnType<string | null, number | null, number | null>;
+    hides_evidence: boolean;
+  };
+  ledger: { exhibit_id: string; seq: ColumnType<string, number, number>; envelope: string; digest: string; event_key: string };
+  ledger_head: { exhibit_id: string; seq: ColumnType<string, number, number>; digest: string };
+  worker: {
+    id: string;
+    host: string;
+    pid: number;
+    started: string;
+    version: string;
+    threads: number;
+    concurrency: number;
+    registered_at: Given<Date>;
+    heartbeat_at: Given<Date>;
+  };
+}
+
+export type Queries = Kysely<Tables>;
+
+const dialects = new WeakMap<object, Queries>();
+
+/** Typed queries over a pool, or over one client inside the caller's transaction. The connection stays the caller's. */
+export function queries(connection: Pool | PoolClient): Queries {
+  const known = dialects.get(connection);
+  if (known !== undefined) return known;
+  const made = new Kysely<Tables>({ dialect: new PostgresDialect({ pool: borrowed(connection) }) });
+  dialects.set(connection, made);
+  return made;
+}
+
+/** A pool in Kysely's eyes that gives out what is the caller's, and ends nothing. */
+export function borrowed(connection: Pool | PoolClient): PostgresPool {
+  const isClient = 'release' in connection;
+  const connect = async () =>
+    isClient ? { query: connection.query.bind(connection), release: () => undefined } : (connection as Pool).connect();
+  return { connect, end: async () => undefined } as unknown as PostgresPool;
+}

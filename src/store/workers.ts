@@ -1,0 +1,38 @@
+/** The register of worker processes: who is alive, and who on this host is not. */
+import { sql } from 'kysely';
+import { type Pool } from 'pg';
+import { queries } from './schema.ts';
+
+export interface RegisteredWorker {
+  readonly id: string;
+  readonly host: string;
+  readonly pid: number;
+  /** Tells a process from a later one with the same number: what the operating system gives as its start. */
+  readonly started: string;
+  readonly version: string;
+  readonly threads: number;
+  readonly concurrency: number;
+}
+
+export async function registerWorker(pool: Pool, worker: RegisteredWorker): Promise<void> {
+  await queries(pool).insertInto('worker').values(worker).execute();
+}
+
+export async function beat(pool: Pool, workerId: string): Promise<void> {
+  await queries(pool).updateTable('worker').set({ heartbeat_at: sql<Date>`clock_timestamp()` }).where('id', '=', workerId).execute();
+}
+
+export async function removeWorkers(pool: Pool, ids: readonly string[]): Promise<void> {
+  if (ids.length > 0)
+    await queries(pool)
+      .deleteFrom('worker')
+      .where('id', 'in', [...ids])
+      .execute();
+}
+
+export const listWorkers = (pool: Pool): Promise<(RegisteredWorker & { heartbeat_at: Date })[]> =>
+  queries(pool)
+    .selectFrom('worker')
+    .select(['id', 'host', 'pid', 'started', 'version', 'threads', 'concurrency', 'heartbeat_at'])
+    .orderBy('registered_at')
+    .execute();
