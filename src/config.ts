@@ -36,12 +36,12 @@ export interface ConfigOptions {
 export function readConfig(options: ConfigOptions, environment: NodeJS.ProcessEnv, cores: number): Config {
   const threads = options.threads ?? whole(environment, 'CUSTODIA_THREADS', Math.max(1, cores), 1, 256);
   return {
-    dataFolder: resolve(options.data ?? environment['CUSTODIA_DATA'] ?? 'custodia-data'),
-    databaseUrl: environment['DATABASE_URL'] || null,
-    queueUrl: environment['QUEUE_URL'] || null,
+    dataFolder: resolve(options.data ?? environment.CUSTODIA_DATA ?? 'custodia-data'),
+    databaseUrl: environment.DATABASE_URL || null,
+    queueUrl: environment.QUEUE_URL || null,
     threads,
     concurrency: options.concurrency ?? whole(environment, 'CUSTODIA_CONCURRENCY', threads, 1, 256),
-    logLevel: environment['CUSTODIA_LOG'] ?? 'warn',
+    logLevel: environment.CUSTODIA_LOG ?? 'warn',
     failuresAllowed: whole(environment, 'CUSTODIA_FAILURES', 3, 1, 100),
     lossesAllowed: whole(environment, 'CUSTODIA_LOSSES', 10, 1, 1000),
     leaseMs: whole(environment, 'CUSTODIA_LEASE_MS', 15_000, 500, 600_000),
@@ -60,3 +60,13 @@ function whole(environment: NodeJS.ProcessEnv, name: string, otherwise: number, 
   }
   return value;
 }
+
+/** The limits of one task (`Limits` in evidence/limits.ts) where nothing else is asked for. */
+export const defaultLimits = {
+  depth: 8,
+  entries: 100_000,
+  unpackedBytes: 4 * 1024 ** 3,
+  ratio: 1000,
+  ratioFloor: 64 * 1024 ** 2,
+  problemsPerCode: 1000,
+};

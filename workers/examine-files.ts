@@ -1,25 +1,31 @@
 /** Thread entry: examines a batch of files. */
 import { type MessagePort } from 'node:worker_threads';
 import { type ExamineFilesResult, type Task } from '../src/evidence/task.ts';
+import { answering } from '../src/examine/answer.ts';
 import { type Examination, examineFiles, recordUntouched } from '../src/examine/examine-files.ts';
 import { openFileSystem, openImage } from '../src/examine/open-evidence.ts';
 import { Outlet } from '../src/examine/outlet.ts';
 import { LocatedProblems } from '../src/examine/problems.ts';
 
-export default async ({ task, port }: { task: Task & { kind: 'examine-files' }; port: MessagePort }): Promise<ExamineFilesResult> => {
-  const { volume, profile } = task;
-  const outlet = new Outlet(port, task.rowPrefix);
-  const problems = new LocatedProblems(profile.limits.problemsPerCode, (problem) => outlet.addProblem(problem), () => volume.locator);
-  const examination: Examination = { profile, outlet, problems, counts: { entries: 0, files: 0, bytes: 0 } };
-  if (task.untouchedBecause !== undefined) return recordUntouched(task.files, task.untouchedBecause, examination).finally(() => outlet.close());
-  const opened = openImage(task.image, { add: () => undefined }); // told by the survey and by the listing
-  try {
-    problems.muted = true; // the listing has told what is wrong with the file system as a whole
-    const fileSystem = openFileSystem(opened.image, volume, problems);
-    problems.muted = false;
-    return await examineFiles(opened.image, fileSystem, task.files, examination);
-  } finally {
-    opened.close();
-    outlet.close();
-  }
-};
+export default answering(
+  async ({ task, port }: { task: Task & { kind: 'examine-files' }; port: MessagePort }): Promise<ExamineFilesResult> => {
+    const { volume, profile } = task;
+    const outlet = new Outlet(port, task.rowPrefix);
+    const problems = new LocatedProblems(
+      profile.limits.problemsPerCode,
+      (problem) => outlet.addProblem(problem),
+      () => volume.locator,
+    );
+    const examination: Examination = { profile, outlet, problems, counts: { entries: 0, files: 0, bytes: 0 } };
+    if (task.untouchedBecause !== undefined) return recordUntouched(task.files, task.untouchedBecause, examination);
+    const opened = openImage(task.image, { add: () => undefined }); // told by the survey and by the listing
+    try {
+      problems.muted = true; // the listing has told what is wrong with the file system as a whole
+      const fileSystem = openFileSystem(opened.image, volume, problems);
+      problems.muted = false;
+      return await examineFiles(opened.image, fileSystem, task.files, examination);
+    } finally {
+      opened.close();
+    }
+  },
+);

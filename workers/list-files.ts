@@ -1,13 +1,14 @@
 /** Thread entry: lists the files of one volume. */
 import { type MessagePort } from 'node:worker_threads';
 import { type ListFilesResult, type Task } from '../src/evidence/task.ts';
+import { answering } from '../src/examine/answer.ts';
 import { entryLocator } from '../src/examine/entry-record.ts';
 import { listFiles } from '../src/examine/list-files.ts';
 import { openFileSystem, openImage } from '../src/examine/open-evidence.ts';
 import { Outlet } from '../src/examine/outlet.ts';
 import { LocatedProblems } from '../src/examine/problems.ts';
 
-export default async ({ task, port }: { task: Task & { kind: 'list-files' }; port: MessagePort }): Promise<ListFilesResult> => {
+export default answering(async ({ task, port }: { task: Task & { kind: 'list-files' }; port: MessagePort }): Promise<ListFilesResult> => {
   const { volume, profile } = task;
   const outlet = new Outlet(port, task.rowPrefix);
   const locate = (address?: string) => (address === undefined ? volume.locator : entryLocator(volume.locator, volume.fileSystem, address));
@@ -17,6 +18,5 @@ export default async ({ task, port }: { task: Task & { kind: 'list-files' }; por
     return await listFiles(openFileSystem(opened.image, volume, problems), volume, outlet, problems);
   } finally {
     opened.close();
-    outlet.close();
   }
-};
+});

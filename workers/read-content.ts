@@ -1,27 +1,29 @@
 /** Thread entry: gives out the content at a locator. */
 import { type MessagePort } from 'node:worker_threads';
 import { type Task } from '../src/evidence/task.ts';
+import { answering } from '../src/examine/answer.ts';
 import { openImage } from '../src/examine/open-evidence.ts';
 import { Outlet } from '../src/examine/outlet.ts';
 import { findContent } from '../src/examine/read-content.ts';
 
 const silent = { add: () => undefined };
 
-export default async ({ task, port }: { task: Task & { kind: 'read-content' }; port: MessagePort }): Promise<{ size: number }> => {
-  const outlet = new Outlet(port);
-  const opened = openImage(task.image, silent);
-  try {
-    const { source, close } = await findContent(opened.image, task.volume, task.locator, silent);
-    for (let offset = 0; offset < source.size; ) {
-      const bytes = source.read(offset, 1024 * 1024);
-      if (bytes.length === 0) break;
-      offset += bytes.length;
-      await outlet.send({ kind: 'content', bytes }, bytes);
+export default answering(
+  async ({ task, port }: { task: Task & { kind: 'read-content' }; port: MessagePort }): Promise<{ size: number }> => {
+    const outlet = new Outlet(port);
+    const opened = openImage(task.image, silent);
+    try {
+      const { source, close } = await findContent(opened.image, task.volume, task.locator, silent);
+      for (let offset = 0; offset < source.size; ) {
+        const bytes = source.read(offset, 1024 * 1024);
+        if (bytes.length === 0) break;
+        offset += bytes.length;
+        await outlet.send({ kind: 'content', bytes }, bytes);
+      }
+      close();
+      return { size: source.size };
+    } finally {
+      opened.close();
     }
-    close();
-    return { size: source.size };
-  } finally {
-    opened.close();
-    outlet.close();
-  }
-};
+  },
+);

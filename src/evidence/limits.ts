@@ -15,14 +15,7 @@ export interface Limits {
   readonly problemsPerCode: number;
 }
 
-export const defaultLimits: Limits = {
-  depth: 8,
-  entries: 100_000,
-  unpackedBytes: 4 * 1024 ** 3,
-  ratio: 1000,
-  ratioFloor: 64 * 1024 ** 2,
-  problemsPerCode: 1000,
-};
+export { defaultLimits } from '../config.ts';
 
 /** What is left of the limits for one top-level file; nested archives share the object of their parent (`nested`). */
 export class Budget {

@@ -30,7 +30,12 @@ export type Task =
   | { readonly kind: 'hash-media'; readonly image: ImageReference; readonly leafSize: number }
   | { readonly kind: 'hash-segments'; readonly image: ImageReference }
   | ({ readonly kind: 'survey'; readonly image: ImageReference } & RowOwner)
-  | ({ readonly kind: 'list-files'; readonly image: ImageReference; readonly volume: VolumeReference; readonly profile: Profile } & RowOwner)
+  | ({
+      readonly kind: 'list-files';
+      readonly image: ImageReference;
+      readonly volume: VolumeReference;
+      readonly profile: Profile;
+    } & RowOwner)
   | ({
       readonly kind: 'examine-files';
       readonly image: ImageReference;
@@ -97,7 +102,11 @@ export interface SurveyedVolume {
   readonly guid?: string;
   readonly flags?: readonly string[];
   /** The file system to list, or null and the reason why there is nothing to list. */
-  readonly fileSystem: { readonly name: string; readonly label: string; readonly facts: Readonly<Record<string, string | number | boolean>> } | null;
+  readonly fileSystem: {
+    readonly name: string;
+    readonly label: string;
+    readonly facts: Readonly<Record<string, string | number | boolean>>;
+  } | null;
   readonly reason?: string;
 }
 
@@ -147,6 +156,9 @@ export interface TaskResults {
   'read-content': { readonly size: number };
 }
 
+/** What a thread answers: the result, or an error of a reader with its code. */
+export type Answer<T> = { readonly result: T } | { readonly refused: { readonly code: string; readonly message: string } };
+
 /** The pool of threads, seen from outside: task in, batches out, abort. A later one may live in another process. */
 export interface ThreadPool {
   readonly threads: number;
@@ -160,6 +172,8 @@ export interface ThreadPool {
 export interface RunOptions {
   onBatch(batch: Batch): Promise<void> | void;
   readonly signal: AbortSignal;
+  /** The task and its thread are ended after so many milliseconds of work, whatever signs of life it gives. */
+  readonly timeLimitMs?: number;
 }
 
 /** A file to examine: one line of JSON in the payload of an `examine-files` unit. `record` is the entry's record so far. */

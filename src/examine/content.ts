@@ -22,7 +22,12 @@ export interface Content {
 }
 
 /** Bytes that cannot be read count as zeros in the digests, and are a problem. */
-export function digestSource(source: ByteSource, names: readonly string[], problems: ProblemLog, progress: (bytes: number) => void): Content {
+export function digestSource(
+  source: ByteSource,
+  names: readonly string[],
+  problems: ProblemLog,
+  progress: (bytes: number) => void,
+): Content {
   if (source.size <= pieceSize) {
     const piece = buffer.subarray(0, source.size);
     const read = readPiece(source, piece, 0, problems);
@@ -68,7 +73,12 @@ function readAround(source: ByteSource, piece: Uint8Array, offset: number, probl
       bad += part.length;
     }
   }
-  problems.add({ code: 'read.bad-sector', message: `${bad} bytes from byte ${firstBad} of the content could not be read: taken as zeros`, at: firstBad, hidesEvidence: true });
+  problems.add({
+    code: 'read.bad-sector',
+    message: `${bad} bytes from byte ${firstBad} of the content could not be read: taken as zeros`,
+    at: firstBad,
+    hidesEvidence: true,
+  });
   return piece.length;
 }
 

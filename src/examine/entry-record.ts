@@ -1,10 +1,10 @@
 /** The record of an entry: what the catalogue holds about it, in canonical form (RFC 8785), the same on every run. */
 import canonicalize from 'canonicalize';
 import { formatExactTime } from '../bytes/exact-time.ts';
+import { hex } from '../bytes/text.ts';
 import { type Member } from '../evidence/archive.ts';
 import { type Entry, type EntryAttribute, type EntryTime } from '../evidence/file-system.ts';
 import { childLocator, type Locator } from '../evidence/locator.ts';
-import { hex } from '../bytes/text.ts';
 import { copyBytes, copyValue } from './copy-form.ts';
 import { digestsOf } from './digests.ts';
 
@@ -83,12 +83,19 @@ const recordOfTime = ({ kind, time }: EntryTime): RecordedTime => ({
 function recordOfAttribute({ name, value }: EntryAttribute) {
   const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString('utf8');
   const printable = value.length <= 1024 && !/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffd]/.test(text);
-  return { name, size: value.length, sha256: digestsOf(['sha256'], value).sha256!, ...(printable ? { text } : { text: hex(value.subarray(0, 64)) }) };
+  return {
+    name,
+    size: value.length,
+    sha256: digestsOf(['sha256'], value).sha256!,
+    ...(printable ? { text } : { text: hex(value.subarray(0, 64)) }),
+  };
 }
 
 /** The object without the keys whose value is undefined. */
 function given<T extends Record<string, unknown>>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
 }
 
 /** The columns of `entryColumns` in COPY form. */
@@ -97,7 +104,7 @@ export function entryRow(record: EntryRecord): string {
   const columns = [locator, path, type, size, allocated.name && allocated.metadata].map(copyValue);
   const canonical = canonicalize(record);
   if (canonical === undefined) throw new TypeError(`entry ${locator}: has no canonical form`);
-  return [...columns, copyBytes(digests?.['sha256'] ?? null), copyValue(mediaType ?? null), copyValue(canonical)].join('\t');
+  return [...columns, copyBytes(digests?.sha256 ?? null), copyValue(mediaType ?? null), copyValue(canonical)].join('\t');
 }
 
 export const entryLocator = (volume: Locator, fileSystem: string, address: string): Locator => childLocator(volume, fileSystem, address);

@@ -1,6 +1,6 @@
 /** Examines files in one read each: digests, type by content, metadata, and what is inside archives. */
 import { type ByteSource } from '../bytes/source.ts';
-import { FormatError, LimitError, ReadError } from '../evidence/errors.ts';
+import { FormatError, ReadError } from '../evidence/errors.ts';
 import { type FileSystem } from '../evidence/file-system.ts';
 import { type Image } from '../evidence/image.ts';
 import { Budget } from '../evidence/limits.ts';
@@ -45,7 +45,11 @@ export async function examineFiles(
 }
 
 /** For a quarantined unit: every file stands in the catalogue as listed, with the reason why its content was left alone. */
-export async function recordUntouched(payload: Uint8Array, reason: string, { outlet, problems, counts }: Examination): Promise<ExamineFilesResult> {
+export async function recordUntouched(
+  payload: Uint8Array,
+  reason: string,
+  { outlet, problems, counts }: Examination,
+): Promise<ExamineFilesResult> {
   for (const line of new TextDecoder().decode(payload).split('\n')) {
     if (line === '') continue;
     const { record } = JSON.parse(line) as ListedFile;
@@ -139,6 +143,3 @@ export function withProblems(record: EntryRecord, problems: LocatedProblems): En
 export function spoolMember(pieces: Iterable<Uint8Array>, budget: Budget): ReturnType<typeof spoolOf> {
   return spoolOf(pieces, budget.unpackedBytesLeft);
 }
-
-export const isExpected = (error: unknown): error is FormatError | LimitError | ReadError =>
-  error instanceof FormatError || error instanceof LimitError || error instanceof ReadError;

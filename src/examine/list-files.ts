@@ -1,7 +1,7 @@
 /** Lists a file system: entries without content become rows at once, files are gathered into batches for `examine-files`. */
 import { safeText } from '../bytes/text.ts';
-import { type Entry, type FileSystem } from '../evidence/file-system.ts';
 import { FormatError, ReadError } from '../evidence/errors.ts';
+import { type Entry, type FileSystem } from '../evidence/file-system.ts';
 import { type ListedFile, type ListFilesResult, type VolumeReference } from '../evidence/task.ts';
 import { type EntryRecord, entryLocator, entryRow, recordOfEntry } from './entry-record.ts';
 import { type Outlet } from './outlet.ts';
@@ -11,7 +11,12 @@ import { type LocatedProblems } from './problems.ts';
 const batchFiles = 512;
 const batchBytes = 256 * 1024 * 1024;
 
-export async function listFiles(fileSystem: FileSystem, volume: VolumeReference, outlet: Outlet, problems: LocatedProblems): Promise<ListFilesResult> {
+export async function listFiles(
+  fileSystem: FileSystem,
+  volume: VolumeReference,
+  outlet: Outlet,
+  problems: LocatedProblems,
+): Promise<ListFilesResult> {
   const batch = new FileBatch(outlet);
   let entries = 0;
   try {
@@ -36,7 +41,10 @@ async function take(entry: Entry, locator: string, batch: FileBatch, outlet: Out
   const codes = problems.takeCodes(locator);
   const record: EntryRecord = { ...recordOfEntry(entry, locator), ...(codes.length > 0 ? { problems: codes } : {}) };
   if (entry.type === 'file') {
-    await batch.add({ address: entry.address, record: record as unknown as ListedFile['record'], firstOffset: entry.firstOffset }, entry.size);
+    await batch.add(
+      { address: entry.address, record: record as unknown as ListedFile['record'], firstOffset: entry.firstOffset },
+      entry.size,
+    );
   } else {
     outlet.addEntry(entryRow(record));
   }
@@ -48,9 +56,17 @@ const deceptive = /[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2
 
 function flagName({ name, address }: Entry, problems: LocatedProblems): void {
   if (name.raw !== undefined) {
-    problems.add({ code: 'name.not-unicode', message: `name '${safeText(name.text).slice(0, 200)}': its bytes are no plain Unicode text; kept as ${name.raw.slice(0, 400)}`, address });
+    problems.add({
+      code: 'name.not-unicode',
+      message: `name '${safeText(name.text).slice(0, 200)}': its bytes are no plain Unicode text; kept as ${name.raw.slice(0, 400)}`,
+      address,
+    });
   } else if (deceptive.test(name.text)) {
-    problems.add({ code: 'name.deceptive', message: 'name holds control characters or characters that turn the reading direction', address });
+    problems.add({
+      code: 'name.deceptive',
+      message: 'name holds control characters or characters that turn the reading direction',
+      address,
+    });
   }
 }
 

@@ -1,7 +1,7 @@
 /** Opens what a reference names: image, volume, file system. Read-only, by this thread itself. */
 import { basename } from 'node:path';
-import { type ByteSource, type FileSource, openFileSource, sliceSource } from '../bytes/source.ts';
 import { viewOf } from '../bytes/little-endian.ts';
+import { type ByteSource, type FileSource, openFileSource, sliceSource } from '../bytes/source.ts';
 import { FormatError } from '../evidence/errors.ts';
 import { type FileSystem, type FileSystemFormat } from '../evidence/file-system.ts';
 import { type Image, type ImageFormat, type Segment } from '../evidence/image.ts';
@@ -24,11 +24,15 @@ export function openImage(reference: ImageReference, problems: ProblemLog): Open
   try {
     for (const path of reference.paths) files.push(openFileSource(path));
     const segments = files.map((source, index) => ({ name: basename(reference.paths[index]!), source }));
-    return { image: format.open(segments, problems), format, segments, close: () => files.forEach((file) => file.close()) };
+    return { image: format.open(segments, problems), format, segments, close: () => closeAll(files) };
   } catch (error) {
-    for (const file of files) file.close();
+    closeAll(files);
     throw error;
   }
+}
+
+function closeAll(files: readonly FileSource[]): void {
+  for (const file of files) file.close();
 }
 
 /** The format of the image that `path` belongs to, and all its segments in order. */

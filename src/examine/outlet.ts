@@ -60,10 +60,6 @@ export class Outlet {
     await this.#room();
   }
 
-  close(): void {
-    this.#port.close();
-  }
-
   #sendRows(table: 'entry' | 'problem', buffer: RowBuffer): void {
     const { rows, count } = buffer.takeAll();
     this.#post({ kind: 'rows', table, rows, count }, rows);

@@ -17,7 +17,12 @@ export interface FoundContent {
 }
 
 /** Without a volume the locator names the medium. Throws FormatError (`locator.not-found`) where nothing is at the place. */
-export async function findContent(image: Image, volume: VolumeReference | null, locator: Locator, problems: ProblemLog): Promise<FoundContent> {
+export async function findContent(
+  image: Image,
+  volume: VolumeReference | null,
+  locator: Locator,
+  problems: ProblemLog,
+): Promise<FoundContent> {
   if (volume === null) return { source: image.media, close: () => undefined };
   const medium = sliceSource(image.media, volume.offset, volume.length);
   if (locator === volume.locator) return { source: medium, close: () => undefined };

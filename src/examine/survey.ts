@@ -47,7 +47,8 @@ function tryVolumeSystem(format: VolumeSystemFormat, media: ByteSource, sectorSi
     return { system: { name: format.name, label: format.label, facts: opened.facts }, ranges: opened.volumes() };
   } catch (error) {
     if (error instanceof FormatError) problems.add({ code: error.code, message: error.message });
-    else if (error instanceof ReadError) problems.add({ code: 'read.bad-sector', message: error.message, at: error.offset, hidesEvidence: true });
+    else if (error instanceof ReadError)
+      problems.add({ code: 'read.bad-sector', message: error.message, at: error.offset, hidesEvidence: true });
     else throw error;
     return null;
   }
@@ -55,14 +56,17 @@ function tryVolumeSystem(format: VolumeSystemFormat, media: ByteSource, sectorSi
 
 export function volumeLocator(system: string, number: number | null, offset: number): Locator {
   if (system === 'whole-media') return imageLocator;
-  return number === null ? childLocator(imageLocator, `${system}-range`, String(offset)) : childLocator(imageLocator, system, String(number));
+  return number === null
+    ? childLocator(imageLocator, `${system}-range`, String(offset))
+    : childLocator(imageLocator, system, String(number));
 }
 
 function surveyRange(media: ByteSource, system: string, range: VolumeRange, problems: LocatedProblems): SurveyedVolume {
   const locator = volumeLocator(system, range.number, range.offset);
   const placed = { locator, system, ...range };
   if (range.kind === 'table') return { ...placed, fileSystem: null, reason: 'partition table: read for the list of volumes' };
-  if (range.kind === 'gap') return { ...placed, fileSystem: null, reason: 'belongs to no volume: covered by the digests, content not examined' };
+  if (range.kind === 'gap')
+    return { ...placed, fileSystem: null, reason: 'belongs to no volume: covered by the digests, content not examined' };
   const volume = sliceSource(media, range.offset, range.length);
   const outer = problems.locate;
   problems.locate = () => locator;
@@ -96,7 +100,5 @@ function unsupportedReason(volume: ByteSource): string {
     if (signatures.some((signature) => hasSignature(volume, signature))) return `${label}: recognised, not supported by this version`;
   }
   const head = volume.read(0, 1024 * 1024);
-  return head.every((byte) => byte === 0)
-    ? 'no file system recognised: its first MiB is zeros'
-    : 'no file system recognised';
+  return head.every((byte) => byte === 0) ? 'no file system recognised: its first MiB is zeros' : 'no file system recognised';
 }

@@ -5,11 +5,18 @@ import { type Budget } from '../evidence/limits.ts';
 import { childLocator, type Locator } from '../evidence/locator.ts';
 import { archives } from '../formats.ts';
 import { type EntryRecord, entryRow, recordOfMember } from './entry-record.ts';
-import { type Examination, examineContent, isExpected, spoolMember, withProblems } from './examine-files.ts';
+import { type Examination, examineContent, spoolMember, withProblems } from './examine-files.ts';
+import { isExpected } from './expected-error.ts';
 import { type Identity } from './identify.ts';
 
 /** What hinders the whole archive is a problem at the archive's own locator; what hinders one member stands at the member's. */
-export async function unfold(record: EntryRecord, identity: Identity, source: ByteSource, budget: Budget, examination: Examination): Promise<void> {
+export async function unfold(
+  record: EntryRecord,
+  identity: Identity,
+  source: ByteSource,
+  budget: Budget,
+  examination: Examination,
+): Promise<void> {
   const format = archives.find(({ mediaTypes }) => mediaTypes.includes(identity.mediaType));
   if (format === undefined) return;
   const { problems } = examination;

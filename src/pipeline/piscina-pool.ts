@@ -1,0 +1,145 @@
+/** The pool of threads, on piscina: one thread entry file per kind of task, limits on silence, time and heap for each. */
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MessageChannel, type MessagePort, type Transferable } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { type Answer, type Batch, type RunOptions, type Task, type TaskResults, type ThreadPool } from '../evidence/task.ts';
+import { TaskError } from './task-error.ts';
+import { Turnstile } from './turnstile.ts';
+
+const entryFolder = join(import.meta.dirname, '..', '..', 'workers');
+
+export interface PoolOptions {
+  readonly threads: number;
+  readonly heapMiB: number;
+  /** A task that tells nothing for so long is ended with its thread. */
+  readonly silenceMs: number;
+  /** Told of threads that end by themselves; the task concerned is told too. */
+  onError(error: unknown): void;
+}
+
+export function openThreadPool({ threads, heapMiB, silenceMs, onError }: PoolOptions): ThreadPool {
+  const piscina = new Piscina({
+    minThreads: threads,
+    maxThreads: threads,
+    concurrentTasksPerWorker: 1,
+    atomics: 'disabled', // a task waits for messages of its own port: its event loop must run
+    resourceLimits: { maxOldGenerationSizeMb: heapMiB },
+    env: { TMPDIR: tmpdir() }, // nothing else of this process's environment reaches a parser
+  });
+  piscina.on('error', onError);
+  const turnstile = new Turnstile(threads);
+  const shared = { piscina, silenceMs };
+  return {
+    threads,
+    async run<T extends Task>(task: T, options: RunOptions): Promise<TaskResults[T['kind']]> {
+      const paired = task.kind === 'hash-media' && threads > 1;
+      const leave = await turnstile.enter(paired ? 2 : 1);
+      try {
+        if (options.signal.aborted) throw new TaskError('task.aborted', `${task.kind}: stopped before it began`, false);
+        return (await runOne(shared, { task }, task.kind, options)) as TaskResults[T['kind']];
+      } finally {
+        leave();
+      }
+    },
+    async close() {
+      await piscina.close({ force: true });
+    },
+  };
+}
+
+interface Shared {
+  readonly piscina: Piscina;
+  readonly silenceMs: number;
+}
+
+/** One task on one thread. */
+async function runOne({ piscina, silenceMs }: Shared, given: object, kind: Task['kind'], options: RunOptions): Promise<unknown> {
+  const { port1: ours, port2: theirs } = new MessageChannel();
+  const ending = endingOf(kind, silenceMs, options);
+  const delivered = deliver(ours, options, ending);
+  try {
+    const running: Promise<Answer<unknown>> = piscina.run(
+      { ...given, port: theirs },
+      { filename: join(entryFolder, `${kind}.ts`), transferList: [theirs as unknown as Transferable], signal: ending.signal },
+    );
+    const [answer] = await Promise.all([running, delivered]);
+    if ('refused' in answer) throw new TaskError(answer.refused.code, answer.refused.message, true);
+    return answer.result;
+  } catch (error) {
+    throw ending.reason() ?? asTaskError(kind, error);
+  } finally {
+    ending.settle();
+    ours.close();
+  }
+}
+
+/** Hands on what a thread sends, in order, and answers each batch when it was taken. Resolves when the thread has closed its port. */
+function deliver(port: MessagePort, { onBatch }: RunOptions, ending: Ending): Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  port.on('message', (batch: Batch) => {
+    ending.signOfLife();
+    last = last.then(async () => {
+      await onBatch(batch);
+      if (batch.kind === 'progress') return;
+      ending.signOfLife(); // while a batch is being taken the thread waits for us: no fault of its own
+      port.postMessage('taken');
+    });
+    last.catch((error) => ending.stop(error));
+  });
+  return new Promise((resolve, reject) => {
+    port.on('close', () => last.then(resolve, reject));
+  });
+}
+
+interface Ending {
+  readonly signal: AbortSignal;
+  signOfLife(): void;
+  stop(reason: unknown): void;
+  /** Why the task was ended from outside; undefined when it was not. */
+  reason(): unknown;
+  settle(): void;
+}
+
+/** Ends the task when its caller says so, when it is silent, when its time is over. */
+function endingOf(kind: Task['kind'], silenceMs: number, { signal, timeLimitMs }: RunOptions): Ending {
+  const controller = new AbortController();
+  let reason: unknown;
+  let heardAt = performance.now();
+  const begunAt = heardAt;
+  const stop = (why: unknown) => {
+    reason ??= why;
+    controller.abort();
+  };
+  const onAbort = () => stop(new TaskError('task.aborted', `${kind}: stopped`, false));
+  signal.addEventListener('abort', onAbort, { once: true });
+  const watch = setInterval(
+    () => {
+      const now = performance.now();
+      if (now - heardAt > silenceMs) stop(new TaskError('task.silent', `${kind}: no sign of life for ${silenceMs} ms`, false));
+      else if (timeLimitMs !== undefined && now - begunAt > timeLimitMs) {
+        stop(new TaskError('task.time', `${kind}: not finished after ${timeLimitMs} ms`, false));
+      }
+    },
+    Math.max(10, Math.min(1000, silenceMs / 4)),
+  );
+  return {
+    signal: controller.signal,
+    signOfLife() {
+      heardAt = performance.now();
+    },
+    stop,
+    reason: () => reason,
+    settle() {
+      clearInterval(watch);
+      signal.removeEventListener('abort', onAbort);
+    },
+  };
+}
+
+function asTaskError(kind: Task['kind'], error: unknown): unknown {
+  if (error instanceof TaskError) return error;
+  const code = (error as { code?: unknown }).code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'task.memory' : 'task.crashed';
+  const message = error instanceof Error ? error.message : String(error);
+  return new TaskError(code, `${kind}: ${message}`, false);
+}
