@@ -26,7 +26,7 @@ export interface Collected {
 /** `scratchPath` is made only when needed, and removed by `close`. */
 export function collect(scratchFolder: string, name: string): Collected {
   const spool = openSpool(scratchFolder, name);
-  const kept: { entry: Piece[]; problem: Piece[]; files: (Piece & { count: number; bytes: number })[] } = {
+  const kept: { entry: Piece[]; problem: Piece[]; files: { piece: Piece; count: number; bytes: number }[] } = {
     entry: [],
     problem: [],
     files: [],
@@ -36,14 +36,14 @@ export function collect(scratchFolder: string, name: string): Collected {
       if (batch.kind === 'rows') kept[batch.table].push(await spool.keep(batch.rows));
       else if (batch.kind === 'files') {
         const payload = await compress(batch.files);
-        kept.files.push({ ...(await spool.keep(payload)), count: batch.count, bytes: batch.bytes });
+        kept.files.push({ piece: await spool.keep(payload), count: batch.count, bytes: batch.bytes });
       }
     },
     async *rows(table) {
       for (const piece of kept[table]) yield await spool.read(piece);
     },
     async *groups() {
-      for (const piece of kept.files) yield { payload: await spool.read(piece), count: piece.count, bytes: piece.bytes };
+      for (const { piece, count, bytes } of kept.files) yield { payload: await spool.read(piece), count, bytes };
     },
     close: spool.close,
   };

@@ -12,7 +12,7 @@ type Big = ColumnType<string, number | undefined, number>;
 
 export type UnitKind = 'hash-media' | 'survey' | 'list-files' | 'examine-files' | 'conclude';
 export type UnitStatus = 'open' | 'done' | 'split' | 'quarantined' | 'cancelled';
-export type ExaminationStatus = 'open' | 'concluding' | 'complete' | 'integrity-failed' | 'cancelled';
+export type ExaminationStatus = 'open' | 'concluding' | 'complete' | 'integrity-failed' | 'failed' | 'cancelled';
 
 /** What a file was when it was received: the tuple that betrays a change. */
 export interface StatTuple {

@@ -79,20 +79,23 @@ export async function renewClaim(pool: Pool, { id, fence }: Claim, leaseMs: numb
   return result.numUpdatedRows === 1n;
 }
 
-/** Gives the unit back. `failed` counts a failure of the unit itself and keeps its reason. */
-export async function releaseClaim(pool: Pool, { id, fence }: Claim, failed: string | null): Promise<void> {
+/** Gives the unit back. `failed` counts against the unit, once or as often as `times` says, and keeps its reason. */
+export async function releaseClaim(pool: Pool, { id, fence }: Claim, failed: string | null, times = 1): Promise<void> {
   await queries(pool)
     .updateTable('unit')
     .set({
       worker_id: null,
       lease_until: null,
-      ...(failed === null ? {} : { failures: sql<number>`failures + 1`, reason: failed }),
+      ...(failed === null ? {} : { failures: sql<number>`failures + ${times}::int`, reason: safeReason(failed) }),
     })
     .where('id', '=', id)
     .where('status', '=', 'open')
     .where('fence', '=', fence)
     .execute();
 }
+
+/** PostgreSQL takes neither NUL nor lone surrogates, and a reason is no essay. */
+const safeReason = (text: string): string => text.slice(0, 2000).toWellFormed().replaceAll('\0', '\u2400');
 
 export interface Ending {
   readonly status: Exclude<UnitStatus, 'open' | 'cancelled'>;
@@ -133,16 +136,17 @@ export async function releaseDeadWorkers(pool: Pool, deadWorkerIds: readonly str
 }
 
 /**
- * Open units that nobody holds and that were last announced before `olderThanMs`, marked as announced now.
- * Oldest first, at most `limit`: units without end are announced in rounds.
+ * Open units that may have lost their announcement, marked as announced now: those that nobody holds and that were last announced before
+ * `olderThanMs`, and those whose holder let the lease run out. Oldest first, at most `limit`: many are announced in rounds.
  */
 export async function takeForgottenUnits(pool: Pool, olderThanMs: number, limit: number): Promise<{ id: string; priority: number }[]> {
   const { rows } = await sql<{ id: string; priority: number }>`
     update unit set announced_at = clock_timestamp()
     where id in (
       select id from unit
-      where status = 'open' and announced_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond'
-        and (lease_until is null or lease_until < clock_timestamp())
+      where status = 'open'
+        and ((lease_until is null and announced_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond')
+          or (lease_until < clock_timestamp() and announced_at < greatest(lease_until, clock_timestamp() - ${olderThanMs} * interval '1 millisecond')))
       order by announced_at limit ${limit} for update skip locked)
     returning id, priority`.execute(queries(pool));
   return rows;
@@ -163,11 +167,12 @@ export async function countUnits(pool: Pool, examinationId: string): Promise<Uni
   return rows;
 }
 
-export const unitsOf = (pool: Pool, examinationId: string): Promise<Omit<Unit, 'payload'>[]> =>
+export const unitsOf = (pool: Pool, examinationId: string, kinds: readonly UnitKind[]): Promise<Omit<Unit, 'payload'>[]> =>
   queries(pool)
     .selectFrom('unit')
     .select(['id', 'examination_id', 'parent_id', 'kind', 'priority', 'input', 'files', 'bytes', 'status', 'fence', 'failures', 'losses'])
     .select(['worker_id', 'lease_until', 'announced_at', 'finished_at', 'reason', 'result'])
     .where('examination_id', '=', examinationId)
+    .where('kind', 'in', [...kinds])
     .orderBy('id')
     .execute();

@@ -20,7 +20,7 @@ const statements = [
   `create table examination (
      id uuid primary key default uuidv7(),
      exhibit_id uuid not null references exhibit,
-     status text not null default 'open' check (status in ('open', 'concluding', 'complete', 'integrity-failed', 'cancelled')),
+     status text not null default 'open' check (status in ('open', 'concluding', 'complete', 'integrity-failed', 'failed', 'cancelled')),
      image jsonb not null,
      received jsonb not null,
      profile jsonb not null,

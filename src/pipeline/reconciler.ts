@@ -1,0 +1,42 @@
+/** Brings back what a crash left behind: units that no announcement wakes any more, and units of processes that are gone. */
+import { readFile } from 'node:fs/promises';
+import { type Pool } from 'pg';
+import { releaseDeadWorkers, takeForgottenUnits } from '../store/units.ts';
+import { listWorkers, type RegisteredWorker, removeWorkers } from '../store/workers.ts';
+import { type UnitQueue } from './unit-queue.ts';
+
+const atOnce = 500;
+
+/** One round. Gives how many units were announced again. `forgottenAfterMs` 0 announces every open unit that nobody holds: at start. */
+export async function reconcile(database: Pool, queue: UnitQueue, host: string, forgottenAfterMs: number): Promise<number> {
+  const dead = await deadWorkers(database, host);
+  await releaseDeadWorkers(database, dead);
+  await removeWorkers(database, dead);
+  const units = await takeForgottenUnits(database, forgottenAfterMs, atOnce);
+  if (units.length > 0) await queue.reannounce(units);
+  return units.length;
+}
+
+/** Only of this host: of others the leases tell. */
+async function deadWorkers(database: Pool, host: string): Promise<string[]> {
+  const dead: string[] = [];
+  for (const worker of await listWorkers(database)) {
+    if (worker.host === host && !(await isAlive(worker))) dead.push(worker.id);
+  }
+  return dead;
+}
+
+async function isAlive({ pid, started }: RegisteredWorker): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+  }
+  return started === '' || (await startOf(pid)) === started;
+}
+
+/** Start of a process as Linux counts it (proc(5), /proc/pid/stat field 22, behind the name in parentheses); empty where it cannot be read. */
+export async function startOf(pid: number): Promise<string> {
+  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}

@@ -1,0 +1,165 @@
+/** The steps of an examination and what follows what: hash-media and survey, then list-files per volume, examine-files per batch, conclude. */
+import { type ListedFile, type SegmentDigest, type SurveyResult, type VolumeReference } from '../evidence/task.ts';
+import { insertProblem, insertVolumes } from '../store/catalogue.ts';
+import { type UnitKind } from '../store/schema.ts';
+import { type NewUnit } from '../store/units.ts';
+import { singleFiles, unpack } from './collected.ts';
+import { conclude } from './conclude.ts';
+import { type DigestStatement, nothing, priorities, type StepContext, type StepOutcome } from './step.ts';
+import { TaskError } from './task-error.ts';
+
+/** Media bytes that one leaf digest covers. */
+export const leafSize = 64 * 1024 * 1024;
+
+export const steps: Readonly<Record<UnitKind, (context: StepContext) => Promise<StepOutcome>>> = {
+  'hash-media': hashMedia,
+  survey,
+  'list-files': listFiles,
+  'examine-files': examineFiles,
+  conclude,
+};
+
+export const volumeOf = (context: StepContext): VolumeReference => (context.unit.input as { volume: VolumeReference }).volume;
+
+/** What a file says `rowPrefix` is: every row starts with whose it is. */
+export const rowPrefixOf = ({ examination, unit }: StepContext): string => `${examination.id}\t${unit.id}\t`;
+
+const receivedBytes = ({ examination }: StepContext): number => examination.received.reduce((sum, { size }) => sum + size, 0);
+
+const segmentDigests = (segments: readonly SegmentDigest[]): DigestStatement[] =>
+  segments.map(({ name, sha256 }) => ({ scope: 'segment', name, algorithm: 'sha256', value: sha256, point: 'H1' }));
+
+async function hashMedia(context: StepContext): Promise<StepOutcome> {
+  const { examination, unit } = context;
+  const { image } = examination;
+  const bytes = receivedBytes(context);
+  try {
+    const result = await context.run({ kind: 'hash-media', image, leafSize }, bytes);
+    const media = Object.entries(result.media).map(
+      ([algorithm, value]): DigestStatement => ({ scope: 'media-stream', name: 'media', algorithm, value, point: 'H1' }),
+    );
+    return {
+      status: 'done',
+      result,
+      counts: { mediaBytes: result.mediaSize, damagedBytes: result.damagedBytes, problems: result.problems.length },
+      digests: [...media, ...segmentDigests(result.segments)],
+      children: nothing,
+      async write(client) {
+        for (const problem of result.problems) {
+          await insertProblem(client, examination.id, unit.id, { ...problem, at: problem.at ?? null });
+        }
+      },
+    };
+  } catch (error) {
+    if (!(error instanceof TaskError && error.final)) throw error;
+    return hashFilesOnly(context, error);
+  }
+}
+
+/** The image cannot be opened as what it should be: its files are digested as they are. */
+async function hashFilesOnly(context: StepContext, error: TaskError): Promise<StepOutcome> {
+  const { examination, unit } = context;
+  const segments = await context.run({ kind: 'hash-segments', image: examination.image }, receivedBytes(context));
+  const message = `the medium could not be digested, only the image's files: ${error.message}`;
+  return {
+    status: 'done',
+    reason: error.message,
+    result: { mediaSize: 0, media: {}, leaves: [], segments, damagedBytes: 0, problems: [] },
+    counts: { mediaBytes: 0 },
+    digests: segmentDigests(segments),
+    children: nothing,
+    write: (client) =>
+      insertProblem(client, examination.id, unit.id, { locator: 'image:', code: error.code, message, at: null, hidesEvidence: true }),
+  };
+}
+
+async function survey(context: StepContext): Promise<StepOutcome> {
+  const { examination, unit } = context;
+  const result = await context.run({ kind: 'survey', image: examination.image, rowPrefix: rowPrefixOf(context) }, receivedBytes(context));
+  const { volumes, ...facts } = result;
+  return {
+    status: 'done',
+    result: facts,
+    counts: { mediaBytes: result.mediaSize, volumes: volumes.filter(({ kind }) => kind === 'volume').length, problems: result.problems },
+    digests: [],
+    children: volumes.flatMap(listingUnit),
+    write: (client) => insertVolumes(client, examination.id, unit.id, volumes),
+  };
+}
+
+function listingUnit({ locator, offset, length, fileSystem }: SurveyResult['volumes'][number]): NewUnit[] {
+  if (fileSystem === null) return [];
+  const volume: VolumeReference = { locator, offset, length, fileSystem: fileSystem.name };
+  return [{ kind: 'list-files', priority: priorities['list-files'], input: { volume } }];
+}
+
+async function listFiles(context: StepContext): Promise<StepOutcome> {
+  const { examination, collected } = context;
+  const volume = volumeOf(context);
+  const { image, profile } = examination;
+  const task = { kind: 'list-files', image, volume, profile, rowPrefix: rowPrefixOf(context) } as const;
+  const result = await context.run(task, volume.length);
+  return { status: 'done', result, counts: { ...result }, digests: [], children: examiningUnits(collected.groups(), volume) };
+}
+
+async function* examiningUnits(
+  groups:
+    | AsyncIterable<{ payload: Uint8Array; count: number; bytes: number }>
+    | Iterable<{ payload: Uint8Array; count: number; bytes: number }>,
+  volume: VolumeReference,
+): AsyncIterable<NewUnit> {
+  for await (const { payload, count, bytes } of groups) {
+    yield { kind: 'examine-files', priority: priorities['examine-files'], input: { volume }, payload, files: count, bytes };
+  }
+}
+
+async function examineFiles(context: StepContext): Promise<StepOutcome> {
+  const result = await runExamineFiles(context);
+  return { status: 'done', result, counts: { ...result }, digests: [], children: nothing };
+}
+
+async function runExamineFiles(context: StepContext, untouchedBecause?: string) {
+  const { examination, unit } = context;
+  if (unit.payload === null) throw new TaskError('unit.no-payload', 'the unit has no list of files', true);
+  const files = await unpack(unit.payload);
+  const { image, profile } = examination;
+  const task = { kind: 'examine-files', image, volume: volumeOf(context), profile, files, rowPrefix: rowPrefixOf(context) } as const;
+  const bytes = Number(unit.bytes) + profile.limits.unpackedBytes;
+  return context.run(untouchedBecause === undefined ? task : { ...task, untouchedBecause }, bytes);
+}
+
+/** A batch that fails again and again: each of its files becomes a unit of its own, so that one bad file cannot hide the others. */
+export async function split(context: StepContext): Promise<StepOutcome> {
+  const { unit } = context;
+  const reason = unit.reason ?? 'its worker was lost again and again';
+  const groups = await singleFiles(unit.payload!, (file: ListedFile) => Number((file.record as { size?: number }).size ?? 0));
+  return {
+    status: 'split',
+    reason,
+    result: { files: groups.length },
+    counts: { files: groups.length },
+    digests: [],
+    children: examiningUnits(groups, volumeOf(context)),
+  };
+}
+
+/** Given up: the reason stands in the ledger, in the report and with everything concerned; the examination goes on. */
+export async function quarantine(context: StepContext, reason: string): Promise<StepOutcome> {
+  const { unit, examination } = context;
+  const message = `${unit.kind} given up: ${reason}`;
+  if (unit.kind === 'examine-files') {
+    const result = await runExamineFiles(context, message);
+    return { status: 'quarantined', reason, result, counts: { ...result }, digests: [], children: nothing };
+  }
+  const locator = unit.kind === 'list-files' ? volumeOf(context).locator : 'image:';
+  return {
+    status: 'quarantined',
+    reason,
+    result: null,
+    counts: {},
+    digests: [],
+    children: nothing,
+    write: (client) =>
+      insertProblem(client, examination.id, unit.id, { locator, code: 'unit.quarantined', message, at: null, hidesEvidence: true }),
+  };
+}
