@@ -7,7 +7,11 @@ const { constants } = require('node:os');
 const { join } = require('node:path');
 const { pathToFileURL } = require('node:url');
 
-const main = join(__dirname, '..', 'src', 'cli', 'main.ts');
+const entries = { serve: 'serve.ts', work: 'work.ts' };
+const given = process.argv.slice(2);
+const command = given[0] ?? '';
+const main = join(__dirname, '..', 'src', Object.hasOwn(entries, command) ? entries[command] : join('cli', 'main.ts'));
+if (Object.hasOwn(entries, command)) process.argv.splice(2, 1);
 const needed = 24;
 
 function bundledNode() {
@@ -34,7 +38,7 @@ if (Number(process.versions.node.split('.')[0]) >= needed) {
     );
     process.exit(3);
   }
-  const child = spawn(binary, [__filename, ...process.argv.slice(2)], { stdio: 'inherit' });
+  const child = spawn(binary, [__filename, ...given], { stdio: 'inherit' });
   // Ctrl-C reaches the child by itself (same process group): this process only waits for it to stop cleanly.
   process.on('SIGINT', () => undefined);
   process.on('SIGTERM', () => child.kill('SIGTERM'));

@@ -24,10 +24,11 @@ const floors: Record<string, number> = {
   sharing: 4,
   workers: 5,
   queue: 5,
-  http: 6,
-  cli: 6,
-  'serve.ts': 7,
-  'work.ts': 7,
+  'installation.ts': 6,
+  http: 7,
+  cli: 7,
+  'serve.ts': 8,
+  'work.ts': 8,
 };
 
 const left = new Set([
@@ -42,7 +43,7 @@ const left = new Set([
   'examine',
   'workers',
 ]);
-const right = new Set(['custody', 'store', 'pipeline', 'reports', 'sharing', 'queue', 'http', 'cli', 'serve.ts', 'work.ts']);
+const right = new Set(['custody', 'store', 'pipeline', 'reports', 'sharing', 'queue', 'installation.ts', 'http', 'cli', 'serve.ts', 'work.ts']);
 
 const allFiles = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })
@@ -122,7 +123,7 @@ describe('the house', () => {
   });
 
   it('lets the thread entry files, which are the bridge, reach the pure parts of both towers only', () => {
-    const impure = ['store', 'pipeline', 'queue', 'http', 'cli', 'serve.ts', 'work.ts'];
+    const impure = ['store', 'pipeline', 'queue', 'installation.ts', 'http', 'cli', 'serve.ts', 'work.ts'];
     const wrong = imports.filter(({ from, to, typesOnly }) => placeOf(from) === 'workers' && impure.includes(placeOf(to)) && !typesOnly);
     expect(wrong.map(show)).toEqual([]);
   });

@@ -1,0 +1,83 @@
+/** Opens what a running process needs, in the right order, and closes it in reverse. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Pool } from 'pg';
+import { pino, type Logger } from 'pino';
+import { type Config } from './config.ts';
+import { openSigner, type Signer } from './custody/signer.ts';
+import { type ThreadPool } from './evidence/task.ts';
+import { openThreadPool } from './pipeline/piscina-pool.ts';
+import { createRecorder, type Recorder } from './pipeline/recorder.ts';
+import { type UnitProgress } from './pipeline/run-unit.ts';
+import { type UnitQueue } from './pipeline/unit-queue.ts';
+import { startWorkerProcess, type WorkerProcess } from './pipeline/worker-process.ts';
+import { openUnitQueue, prepareQueue } from './queue/open-queue.ts';
+import { openPool, probe } from './store/connection.ts';
+import { openEmbedded } from './store/embedded.ts';
+import { migrate } from './store/migrate.ts';
+
+export interface Installation {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly database: Pool;
+  readonly threads: ThreadPool;
+  readonly signer: Signer;
+  readonly recorder: Recorder;
+  /** Opened at the first call: commands that only read need none. */
+  queue(): Promise<UnitQueue>;
+  startWorker(onProgress: (progress: UnitProgress) => void): Promise<WorkerProcess>;
+  close(): Promise<void>;
+}
+
+export const packageVersion = async (): Promise<string> =>
+  (JSON.parse(await readFile(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version;
+
+/** Starts or joins the database, brings its schema up to date, and opens the key. `onStage` hears what takes its time. */
+export async function openInstallation(config: Config, onStage: (what: string) => void = () => undefined): Promise<Installation> {
+  const log = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd: 2, sync: true }));
+  const closing: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (let step = closing.pop(); step !== undefined; step = closing.pop()) await step();
+  };
+  try {
+    const signer = await openSigner(join(config.dataFolder, 'keys'));
+    onStage(config.databaseUrl === null ? 'starting the embedded PostgreSQL' : 'connecting to PostgreSQL');
+    const databaseUrl = config.databaseUrl ?? (await startEmbedded(config, log, closing));
+    const database = openPool({ url: databaseUrl, log, max: config.concurrency * 2 + 6 });
+    closing.push(() => database.end());
+    await probe(database);
+    await migrate(database);
+    await prepareQueue({ pool: database, databaseUrl, queueUrl: config.queueUrl, log });
+    const { threads: count, threadHeapMiB, silenceMs } = config;
+    const onError = (error: unknown) => log.warn({ err: error }, 'a thread of the pool ended by itself');
+    const threads = openThreadPool({ threads: count, heapMiB: threadHeapMiB, silenceMs, onError });
+    closing.push(() => threads.close());
+    const recorder = await createRecorder({ signer, version: await packageVersion() });
+    const queue = once(async () => {
+      const opened = await openUnitQueue({ pool: database, databaseUrl, queueUrl: config.queueUrl, log, lockMs: config.leaseMs });
+      closing.push(() => opened.close());
+      return opened;
+    });
+    const startWorker = async (onProgress: (progress: UnitProgress) => void) => {
+      const { dataFolder, leaseMs, failuresAllowed, lossesAllowed } = config;
+      const onTrouble = (message: string, error: unknown) => log.warn({ err: error }, message);
+      const place = { database, queue: await queue(), threads, recorder, dataFolder, leaseMs, failuresAllowed, lossesAllowed };
+      return startWorkerProcess({ ...place, onProgress, onTrouble }, config, await packageVersion());
+    };
+    return { config, log, database, threads, signer, recorder, queue, startWorker, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startEmbedded(config: Config, log: Logger, closing: (() => Promise<void>)[]): Promise<string> {
+  const server = await openEmbedded({ dataFolder: config.dataFolder, log });
+  closing.push(() => server.close());
+  return server.url;
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return () => (made ??= make());
+}

@@ -1,0 +1,48 @@
+/** Takes an image in: case, exhibit, examination, its first units and the ledger's first event, all in one transaction. */
+import { type Pool } from 'pg';
+import { type ImageReference, type Profile } from '../evidence/task.ts';
+import { type Exhibit, findOpenExamination, insertExamination, lockExhibit } from '../store/examinations.ts';
+import { type StatTuple } from '../store/schema.ts';
+import { transaction } from '../store/transaction.ts';
+import { insertUnits } from '../store/units.ts';
+import { statEvidence } from './evidence-files.ts';
+import { type Recorder } from './recorder.ts';
+import { priorities } from './step.ts';
+import { type UnitQueue } from './unit-queue.ts';
+
+export interface Submission {
+  readonly caseReference: string;
+  readonly exhibit: string;
+  readonly examiner: string;
+  readonly image: ImageReference;
+  readonly profile: Profile;
+}
+
+export interface Submitted {
+  readonly examinationId: string;
+  /** True when an examination of the same files was under way: it is gone on with. */
+  readonly resumed: boolean;
+}
+
+/** Throws TaskError (`evidence.missing`, `evidence.changed`): an image that changed since it was submitted is not gone on with. */
+export async function submit(database: Pool, queue: UnitQueue, recorder: Recorder, submission: Submission): Promise<Submitted> {
+  const { caseReference, exhibit: label, examiner, image, profile } = submission;
+  const received = await statEvidence(image.paths);
+  return transaction(database, async (client) => {
+    const exhibit: Exhibit = await lockExhibit(client, { caseReference, label, examiner });
+    const open = await findOpenExamination(client, exhibit.id, image);
+    if (open !== null) return { examinationId: open.id, resumed: true };
+    const units = [
+      { kind: 'survey', priority: priorities.survey },
+      { kind: 'hash-media', priority: priorities['hash-media'] },
+    ] as const;
+    const examination = await insertExamination(client, { exhibitId: exhibit.id, image, received, profile, openUnits: units.length });
+    const ids = await insertUnits(client, examination.id, null, units);
+    await queue.announce(
+      client,
+      ids.map((id, index) => ({ id, priority: units[index]!.priority })),
+    );
+    await recorder.recordReceived(client, { exhibit: { ...exhibit, examiner }, examination, received: received as readonly StatTuple[] });
+    return { examinationId: examination.id, resumed: false };
+  });
+}
