@@ -1,0 +1,66 @@
+/** Structures of EWF-E01 as they lie on disk. Spec: libewf "Expert Witness Compression Format (EWF)", sections 2 and 3. */
+import { u8, u16, u32, u64size, viewOf } from '../../bytes/little-endian.ts';
+import { type ByteSource } from '../../bytes/source.ts';
+import { cString, hex } from '../../bytes/text.ts';
+import { type ProblemLog } from '../../evidence/problem.ts';
+
+export const signature = 'EVF\x09\x0d\x0a\xff\x00';
+export const fileHeaderSize = 13;
+export const descriptorSize = 76;
+
+/** The segment's number, or null (with a problem) where the file is no segment. */
+export function readFileHeader(source: ByteSource, name: string, problems: ProblemLog): number | null {
+  const bytes = source.read(0, fileHeaderSize);
+  if (bytes.length === fileHeaderSize && Buffer.from(bytes.subarray(0, 8)).toString('latin1') === signature) return u16(viewOf(bytes), 9);
+  problems.add({
+    code: 'ewf.signature',
+    message: `${name}: starts with ${hex(bytes.subarray(0, 8))}, expected an EWF segment`,
+    hidesEvidence: true,
+  });
+  return null;
+}
+
+export const readDescriptor = (bytes: Uint8Array) => {
+  const view = viewOf(bytes);
+  return {
+    type: cString(bytes.subarray(0, 16)),
+    next: u64size(view, 16),
+    size: u64size(view, 24), // with this descriptor
+    checksum: u32(view, 72), // Adler-32 of the 72 bytes before it
+  };
+};
+
+export const readVolumeFields = (view: DataView) => ({
+  mediaType: u8(view, 0),
+  chunkCount: u32(view, 4),
+  sectorsPerChunk: u32(view, 8),
+  bytesPerSector: u32(view, 12),
+  sectorCount: u64size(view, 16), // SMART: 32 bits, what follows is zero
+  mediaFlags: u8(view, 36),
+  compressionLevel: u8(view, 52),
+  errorGranularity: u32(view, 56),
+});
+
+export const readTableHeader = (view: DataView) => ({
+  entryCount: u32(view, 0),
+  baseOffset: u64size(view, 8),
+  checksum: u32(view, 20), // Adler-32 of the 20 bytes before it
+});
+
+export const tableHeaderSize = 24;
+
+/** RFC 1950 section 8.2. `n` bytes at once so that the sums stay below 2^31. */
+export function adler32(bytes: Uint8Array): number {
+  let a = 1;
+  let b = 0;
+  for (let at = 0; at < bytes.length; ) {
+    const end = Math.min(bytes.length, at + 3800);
+    for (; at < end; at++) {
+      a += bytes[at]!;
+      b += a;
+    }
+    a %= 65_521;
+    b %= 65_521;
+  }
+  return ((b << 16) | a) >>> 0;
+}
