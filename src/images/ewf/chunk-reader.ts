@@ -3,8 +3,9 @@ import { inflateSync } from 'node:zlib';
 import { u32, viewOf } from '../../bytes/little-endian.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
-import { type Entries, type PlacedTable, readEntries } from './chunk-tables.ts';
+import { type PlacedTable, readEntries } from './chunk-tables.ts';
 import { adler32 } from './layout.ts';
+import { type Entries } from './recover-chunks.ts';
 import { type SegmentSections } from './sections.ts';
 import { type Volume } from './volume.ts';
 
@@ -54,6 +55,7 @@ export function createChunkReader(
     damage.bytes += size;
     if (damaged.has(index) || damaged.size >= toldAtMost) return;
     damaged.set(index, size);
+    if (code === 'ewf.chunk-missing' && damaged.has(index - 1)) return; // one problem for a run of them
     problems.add({
       code,
       message: `chunk ${index} (media byte ${index * chunkSize}): ${message}`,
@@ -68,7 +70,7 @@ export function createChunkReader(
     const entries = table === null ? null : entriesOf(table);
     if (table === null || entries === null) {
       target.fill(0);
-      tell(index, 'ewf.chunk-missing', 'not in the image, taken as zeros');
+      tell(index, 'ewf.chunk-missing', 'this and what follows it is not in the image, taken as zeros');
       return;
     }
     const { name, source } = sets[table.segment]!;
