@@ -1,0 +1,95 @@
+/** Short and long names. Spec: fatgen103, "Long Directory Entries"; the case flags are Windows NT's. */
+import { type FoundName, hex, nameFromUtf16 } from '../../bytes/text.ts';
+import { isDeleted, type Slot } from './slot.ts';
+
+/** `BASE.EXT`; bytes above 0x7f stand for the code page of the machine that wrote them, which is not known: Latin-1, with the bytes beside it. */
+export function shortName(slot: Slot): FoundName {
+  const bytes = slot.bytes.slice(0, 11);
+  if (bytes[0] === 0x05) bytes[0] = 0xe5;
+  if (isDeleted(slot)) bytes[0] = 0x5f; // as the Sleuth Kit shows it: the first character is lost
+  const text = (part: Uint8Array, lower: boolean) => {
+    const plain = Buffer.from(part).toString('latin1').trimEnd().replaceAll('\0', '\u2400');
+    return lower ? plain.toLowerCase() : plain;
+  };
+  const base = text(bytes.subarray(0, 8), (slot.caseFlags & 0x08) !== 0);
+  const extension = text(bytes.subarray(8), (slot.caseFlags & 0x10) !== 0);
+  const name = extension === '' ? base : `${base}.${extension}`;
+  const plain = bytes.every((byte) => byte >= 0x20 && byte < 0x7f);
+  return plain ? { text: name } : { text: name, raw: hex(bytes) };
+}
+
+/** "ChkSum()" of fatgen103. */
+export function shortNameChecksum(bytes: Uint8Array): number {
+  let sum = 0;
+  for (let at = 0; at < 11; at++) sum = ((sum >> 1) + ((sum & 1) << 7) + bytes[at]!) & 0xff;
+  return sum;
+}
+
+/** Gathers the pieces of a long name, which stand before the short one in reverse order. */
+export function collectLongName() {
+  let pieces: Uint8Array[] = [];
+  let expected = 0;
+  let checksum = -1;
+  let deleted = false;
+  const drop = () => {
+    const had = pieces.length > 0;
+    pieces = [];
+    checksum = -1;
+    return had;
+  };
+  return {
+    /** True when pieces before this one turned out to belong to nothing. */
+    add(slot: Slot): boolean {
+      const order = slot.bytes[0]!;
+      const sum = slot.bytes[13]!;
+      let orphaned = false;
+      if (isDeleted(slot)) {
+        if (!deleted || sum !== checksum || pieces.length >= 20) orphaned = drop();
+        deleted = true;
+      } else {
+        const starts = (order & 0x40) !== 0;
+        if (starts || deleted || sum !== checksum || (order & 0x3f) !== expected) orphaned = drop();
+        deleted = false;
+        expected = (order & 0x3f) - 1;
+        if (!starts && pieces.length === 0) return true; // a piece without its beginning
+      }
+      checksum = sum;
+      pieces.push(unitsOf(slot));
+      return orphaned;
+    },
+    /** The long name of this short one, or null. Pieces that do not belong to it are dropped: `orphaned`. */
+    take(slot: Slot): { name: FoundName | null; orphaned: boolean } {
+      if (pieces.length === 0) return { name: null, orphaned: false };
+      const complete = isDeleted(slot)
+        ? deleted && mayBelong(slot, checksum, pieces.at(-1)!)
+        : !deleted && expected === 0 && shortNameChecksum(slot.bytes) === checksum;
+      const name = complete ? nameFromUtf16(upToEnd(Buffer.concat([...pieces].reverse()))) : null;
+      drop();
+      return { name, orphaned: !complete };
+    },
+    drop,
+  };
+}
+
+/** A deleted short name has lost its first byte: the checksum must fit for the long name's first letter, or for any other byte. */
+function mayBelong(slot: Slot, checksum: number, firstPiece: Uint8Array): boolean {
+  const bytes = slot.bytes.slice(0, 11);
+  const letter = String.fromCharCode(firstPiece[0]! | (firstPiece[1]! << 8))
+    .toUpperCase()
+    .charCodeAt(0);
+  for (const candidate of [letter, ...Array(256).keys()]) {
+    bytes[0] = candidate;
+    if (shortNameChecksum(bytes) === checksum) return true;
+  }
+  return false;
+}
+
+/** 13 UTF-16 units in three places. */
+const unitsOf = ({ bytes }: Slot): Uint8Array => Buffer.concat([bytes.subarray(1, 11), bytes.subarray(14, 26), bytes.subarray(28, 32)]);
+
+function upToEnd(units: Uint8Array): Uint8Array {
+  for (let at = 0; at + 1 < units.length; at += 2) {
+    if (units[at] === 0 && units[at + 1] === 0) return units.subarray(0, at);
+  }
+  return units;
+}
