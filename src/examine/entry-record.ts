@@ -44,7 +44,7 @@ interface RecordedTime {
 export function recordOfEntry(entry: Entry, locator: Locator): EntryRecord {
   return {
     ...common(entry, locator),
-    size: entry.size,
+    size: exact(entry.size),
     allocated: { name: entry.nameAllocated, metadata: entry.metadataAllocated },
     ...given({ mode: entry.mode, uid: entry.uid, gid: entry.gid, linkCount: entry.linkCount, facts: entry.facts }),
     ...given({ target: entry.target?.text, targetRaw: entry.target?.raw }),
@@ -55,11 +55,14 @@ export function recordOfEntry(entry: Entry, locator: Locator): EntryRecord {
 export function recordOfMember(member: Member, path: string, locator: Locator): EntryRecord {
   return {
     ...common({ ...member, path }, locator),
-    size: member.claimedSize,
+    size: exact(member.claimedSize),
     allocated: { name: true, metadata: true },
     ...given({ mode: member.mode, facts: { ...member.facts, ...(member.encrypted ? { encrypted: true } : {}) } }),
   };
 }
+
+/** A claim beyond 2^53 is no size: it stands as the largest exact number, and reading the content tells the rest. */
+const exact = (size: number): number => Math.min(size, Number.MAX_SAFE_INTEGER);
 
 type Named = Pick<Entry, 'path' | 'name' | 'type' | 'times'>;
 

@@ -1,0 +1,230 @@
+/** Lists a volume: by its directories, then the inodes that no name leads to. */
+import { u32, viewOf } from '../../bytes/little-endian.ts';
+import { type FoundName, nameFromUtf8 } from '../../bytes/text.ts';
+import { FormatError, ReadError } from '../../evidence/errors.ts';
+import { type Entry, type EntryAttribute, type EntryType } from '../../evidence/file-system.ts';
+import { type ProblemLog } from '../../evidence/problem.ts';
+import { type Tell } from './block-map.ts';
+import { type Reader } from './content.ts';
+import { type Name, namesIn } from './directory.ts';
+import { blockArea, hasFlag, type Inode, inodeFlag, timesOf, typeOf } from './inode.ts';
+
+const deepest = 2000;
+const longestPath = 65_536;
+
+interface Place {
+  readonly inode: number;
+  readonly path: string;
+  readonly depth: number;
+}
+
+/** A bit for each inode. */
+class InodeSet {
+  readonly #bits: Uint8Array;
+
+  constructor(count: number) {
+    this.#bits = new Uint8Array((count + 8) >> 3);
+  }
+
+  /** False when it was there already. */
+  add(inode: number): boolean {
+    const mask = 1 << (inode & 7);
+    if (this.#bits[inode >> 3]! & mask) return false;
+    this.#bits[inode >> 3]! |= mask;
+    return true;
+  }
+
+  has(inode: number): boolean {
+    return (this.#bits[inode >> 3]! & (1 << (inode & 7))) !== 0;
+  }
+}
+
+interface Walk {
+  readonly reader: Reader;
+  readonly problems: ProblemLog;
+  /** Inodes that were listed under a name: a further name gets a longer address. */
+  readonly named: InodeSet;
+  /** Directories that were listed: what ends every loop. */
+  readonly listed: InodeSet;
+  readonly waiting: Place[];
+}
+
+const rootInode = 2;
+
+export function* walkVolume(reader: Reader, problems: ProblemLog): Iterable<Entry> {
+  const { inodeCount } = reader.layout.superblock;
+  const walk: Walk = {
+    reader,
+    problems,
+    named: new InodeSet(inodeCount),
+    listed: new InodeSet(inodeCount),
+    waiting: [{ inode: rootInode, path: '', depth: 0 }],
+  };
+  walk.named.add(rootInode);
+  for (let place = walk.waiting.pop(); place !== undefined; place = walk.waiting.pop()) yield* listDirectory(walk, place);
+  yield* orphans(walk);
+}
+
+const tellFor =
+  (problems: ProblemLog, address: string): Tell =>
+  (code, message, at) =>
+    problems.add({ code, message: `inode ${address}: ${message}`, address, ...(at === undefined ? {} : { at }), hidesEvidence: true });
+
+function* listDirectory(walk: Walk, { inode: number, path, depth }: Place): Iterable<Entry> {
+  const { reader, problems, listed, waiting } = walk;
+  const tell = tellFor(problems, String(number));
+  if (!listed.add(number)) {
+    tell('ext.directory-cycle', `directory '${path.slice(0, 200)}' was listed already under another name; it is not listed again`);
+    return;
+  }
+  const directory = readInode(reader, number, tell);
+  if (directory === null) return;
+  if (typeOf(directory) !== 'directory') return tell('ext.not-a-directory', `mode ${directory.mode.toString(8)}, expected a directory`);
+  if (hasFlag(directory, inodeFlag.encrypted)) tell('ext.encrypted', 'its names and the contents below it are encrypted');
+  const found: Place[] = [];
+  for (const { bytes, start, hasIndex } of reader.directoryBlocks(directory, tell)) {
+    const options = { start, hasIndex, inodeCount: reader.layout.superblock.inodeCount };
+    for (const name of namesIn(bytes, options, tell)) {
+      const entry = entryOf(walk, name, number, path);
+      yield entry;
+      if (name.live && entry.type === 'directory') found.push({ inode: name.inode, path: entry.path, depth: depth + 1 });
+    }
+  }
+  for (const child of found.reverse()) {
+    if (child.depth <= deepest && child.path.length <= longestPath) waiting.push(child);
+    else tellFor(problems, String(child.inode))('ext.depth', `lies ${child.depth} directories deep, more than ${deepest} are not listed`);
+  }
+}
+
+function readInode(reader: Reader, number: number, tell: Tell): Inode | null {
+  try {
+    return reader.inodes.read(number);
+  } catch (error) {
+    if (error instanceof FormatError) tell(error.code, error.message);
+    else if (error instanceof ReadError) tell('read.bad-sector', error.message, error.offset);
+    else throw error;
+    return null;
+  }
+}
+
+function entryOf(walk: Walk, found: Name, directory: number, path: string): Entry {
+  const { reader, problems, named } = walk;
+  const { inode: number, name, live, offset } = found;
+  const first = number !== 0 && live && named.add(number);
+  const address = first ? String(number) : `${number}-${directory}-${offset}`;
+  const tell = tellFor(problems, address);
+  const fullPath = path === '' ? name.text : `${path}/${name.text}`;
+  const inode = number === 0 ? null : readInode(reader, number, tell);
+  if (inode === null) return bareEntry(address, fullPath, name, live);
+  const allocated = isAllocated(reader, number, tell);
+  if (!live && (allocated || (found.type !== 'unknown' && typeOf(inode) !== found.type))) {
+    // the inode serves another file now: its content is not that of this name
+    return { ...bareEntry(address, fullPath, name, live), metadataAllocated: allocated, facts: { reallocatedInode: number } };
+  }
+  if (live && !allocated) tell('ext.unallocated-inode', `'${fullPath.slice(0, 200)}' is named, and its inode is marked as free`);
+  return fullEntry(reader, inode, { address, path: fullPath, name, live, allocated }, tell);
+}
+
+function isAllocated({ inodes }: Reader, number: number, tell: Tell): boolean {
+  try {
+    return inodes.isAllocated(number);
+  } catch (error) {
+    if (!(error instanceof ReadError)) throw error;
+    tell('read.bad-sector', `bitmap of inodes: ${error.message}`, error.offset);
+    return true;
+  }
+}
+
+const bareEntry = (address: string, path: string, name: FoundName, live: boolean): Entry => ({
+  address,
+  path,
+  name,
+  type: 'unknown',
+  size: 0,
+  nameAllocated: live,
+  metadataAllocated: false,
+  times: [],
+  firstOffset: null,
+});
+
+interface Naming {
+  readonly address: string;
+  readonly path: string;
+  readonly name: FoundName;
+  readonly live: boolean;
+  readonly allocated: boolean;
+}
+
+function fullEntry(reader: Reader, inode: Inode, { address, path, name, live, allocated }: Naming, tell: Tell): Entry {
+  const type = typeOf(inode);
+  const attributes = reader.attributes(inode, tell);
+  const shown = attributes.filter((attribute) => attribute.name !== 'system.data');
+  const facts = factsOf(inode, type);
+  return {
+    address,
+    path,
+    name,
+    type,
+    size: type === 'file' || type === 'symlink' || type === 'directory' ? inode.size : 0,
+    nameAllocated: live,
+    metadataAllocated: allocated,
+    times: timesOf(inode, reader.layout.superblock.inodeCount),
+    mode: inode.mode & 0o7777,
+    uid: inode.uid,
+    gid: inode.gid,
+    linkCount: inode.linkCount,
+    ...(type === 'symlink' ? targetOf(reader, inode, attributes, tell) : {}),
+    ...(shown.length > 0 ? { attributes: shown } : {}),
+    ...(facts === null ? {} : { facts }),
+    firstOffset: type === 'file' ? reader.firstOffset(inode) : null,
+  };
+}
+
+function targetOf(reader: Reader, inode: Inode, attributes: readonly EntryAttribute[], tell: Tell): { target?: FoundName } {
+  if (hasFlag(inode, inodeFlag.encrypted)) return {};
+  try {
+    const content = reader.content(inode, attributes, tell);
+    return { target: nameFromUtf8(content.read(0, Math.min(content.size, 65_535))) };
+  } catch (error) {
+    if (!(error instanceof ReadError)) throw error;
+    tell('read.bad-sector', `target of the link: ${error.message}`, error.offset);
+    return {};
+  }
+}
+
+function factsOf(inode: Inode, type: EntryType): Record<string, string | number | boolean> | null {
+  const facts: Record<string, string | number | boolean> = {};
+  if (type === 'character-device' || type === 'block-device') {
+    const view = viewOf(blockArea(inode));
+    const [old, wide] = [u32(view, 0), u32(view, 4)];
+    facts.device =
+      old !== 0 ? `${(old >> 8) & 0xff}:${old & 0xff}` : `${(wide >>> 8) & 0xfff}:${(wide & 0xff) | ((wide >>> 12) & 0xfff00)}`;
+  }
+  if (hasFlag(inode, inodeFlag.encrypted)) facts.encrypted = true;
+  if (hasFlag(inode, inodeFlag.inlineData)) facts.inlineData = true;
+  return Object.keys(facts).length === 0 ? null : facts;
+}
+
+/** Inodes in use without a name, and inodes that were in use once: `$OrphanFiles`, as the Sleuth Kit calls the place. */
+function* orphans(walk: Walk): Iterable<Entry> {
+  const { reader, problems, named } = walk;
+  const { superblock, groupCount } = reader.layout;
+  const { inodesPerGroup, firstInode, inodeCount, orphanFileInode } = superblock;
+  for (let group = 0; group < groupCount; group++) {
+    const used = reader.inodes.usedIn(group);
+    for (let index = 0; index < used; index++) {
+      const number = group * inodesPerGroup + index + 1;
+      if (number > inodeCount) return;
+      if (number < firstInode || number === orphanFileInode || named.has(number)) continue;
+      const address = String(number);
+      const tell = tellFor(problems, address);
+      const inode = readInode(reader, number, tell);
+      if (inode === null) break; // the rest of this group cannot be read either; the problem says so
+      if ((inode.mode === 0 && inode.changed === 0) || hasFlag(inode, inodeFlag.eaInode)) continue;
+      const allocated = isAllocated(reader, number, tell);
+      if (!allocated && inode.mode === 0) continue;
+      const name: FoundName = { text: `OrphanFile-${number}` };
+      yield fullEntry(reader, inode, { address, path: `$OrphanFiles/${name.text}`, name, live: false, allocated }, tell);
+    }
+  }
+}
