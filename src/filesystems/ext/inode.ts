@@ -1,6 +1,6 @@
 /** Inodes. Spec: Linux Documentation/filesystems/ext4/inodes.rst. */
 import { type ExactTime } from '../../bytes/exact-time.ts';
-import { i32, u8, u16, u32, viewOf } from '../../bytes/little-endian.ts';
+import { i32, u16, u32, viewOf } from '../../bytes/little-endian.ts';
 import { FormatError } from '../../evidence/errors.ts';
 import { type EntryTime, type EntryType } from '../../evidence/file-system.ts';
 import { type Layout } from './layout.ts';

@@ -1,0 +1,92 @@
+/** The central directory, through yauzl in raw mode: names stay bytes, so that no name can end the listing. */
+import yauzl, { type Entry, type ZipFile } from 'yauzl';
+import { type ByteSource } from '../../bytes/source.ts';
+import { ReadError } from '../../evidence/errors.ts';
+import { type ProblemLog } from '../../evidence/problem.ts';
+
+/** What the directory, or a local header, says about a member. */
+export interface DirectoryEntry {
+  readonly nameRaw: Uint8Array;
+  readonly extraFields: readonly { readonly id: number; readonly data: Uint8Array }[];
+  readonly flags: number;
+  readonly method: number;
+  readonly dosTime: number;
+  readonly dosDate: number;
+  readonly crc: number;
+  readonly compressedSize: number;
+  readonly uncompressedSize: number;
+  readonly localHeaderOffset: number;
+  readonly hostSystem: number;
+  readonly externalAttributes: number;
+  /** True when sizes and CRC are not to be relied on: found by its own header, with a descriptor behind the data. */
+  readonly unsized?: boolean;
+}
+
+class SourceReader extends yauzl.RandomAccessReader {
+  readonly #source: ByteSource;
+
+  constructor(source: ByteSource) {
+    super();
+    this.#source = source;
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null, bytesRead?: number) => void,
+  ): void {
+    try {
+      callback(null, this.#source.readInto(buffer.subarray(offset, offset + length), position));
+    } catch (error) {
+      if (!(error instanceof ReadError)) throw error;
+      callback(error);
+    }
+  }
+}
+
+/** Null, with a problem, where there is no directory to be found. */
+export async function openDirectory(source: ByteSource, problems: ProblemLog): Promise<ZipFile | null> {
+  try {
+    const options = { autoClose: false, lazyEntries: true, decodeStrings: false, validateEntrySizes: false };
+    return await yauzl.fromRandomAccessReaderPromise(new SourceReader(source), source.size, options);
+  } catch (error) {
+    const message = `the directory at the end cannot be read (${reason(error)}); members are looked for by their own headers`;
+    problems.add({ code: 'zip.directory', message, hidesEvidence: true });
+    return null;
+  }
+}
+
+const reason = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200);
+
+/** `state.whole` tells at the end whether the directory was read to its end. */
+export async function* entriesOf(file: ZipFile, state: { whole: boolean }, problems: ProblemLog): AsyncIterable<DirectoryEntry> {
+  let count = 0;
+  try {
+    for await (const entry of file.eachEntry()) {
+      count++;
+      yield convert(entry);
+    }
+    state.whole = true;
+  } catch (error) {
+    const message = `the directory breaks off after ${count} of ${file.entryCount} members (${reason(error)}); others are looked for by their own headers`;
+    problems.add({ code: 'zip.directory', message, hidesEvidence: true });
+  }
+}
+
+const convert = (entry: Entry): DirectoryEntry => ({
+  nameRaw: entry.fileNameRaw,
+  extraFields: entry.extraFields,
+  flags: entry.generalPurposeBitFlag,
+  method: entry.compressionMethod,
+  dosTime: entry.lastModFileTime,
+  dosDate: entry.lastModFileDate,
+  crc: entry.crc32,
+  compressedSize: entry.compressedSize,
+  uncompressedSize: entry.uncompressedSize,
+  localHeaderOffset: entry.relativeOffsetOfLocalHeader,
+  hostSystem: entry.versionMadeBy >> 8,
+  externalAttributes: entry.externalFileAttributes,
+});

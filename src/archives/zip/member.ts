@@ -1,0 +1,109 @@
+/** From a directory entry to a member: name, path, kind, times. A hostile name is a problem, and the member is listed all the same. */
+import { type ExactTime } from '../../bytes/exact-time.ts';
+import { i32, u8, u16, u64, viewOf } from '../../bytes/little-endian.ts';
+import { type FoundName, hex, nameFromUtf8 } from '../../bytes/text.ts';
+import { type Member } from '../../evidence/archive.ts';
+import { type EntryTime } from '../../evidence/file-system.ts';
+import { type ProblemLog } from '../../evidence/problem.ts';
+import { cp437 } from './cp437.ts';
+import { type DirectoryEntry } from './directory.ts';
+
+const unixHosts = new Set([3, 19]); // UNIX, macOS: mode in the upper half of the external attributes
+const utf8Flag = 0x800;
+const encryptedFlag = 0x1;
+
+export function memberOf(entry: DirectoryEntry, index: number, problems: ProblemLog): Member {
+  const name = nameOf(entry);
+  const mode = unixHosts.has(entry.hostSystem) ? entry.externalAttributes >>> 16 : 0;
+  const { path, faults } = harmless(name.text, index);
+  if (faults.length > 0) {
+    problems.add({
+      code: 'zip.name-unsafe',
+      message: `member ${index}: its name ${faults.join(', ')}; it is shown as '${path.slice(0, 200)}'`,
+    });
+  }
+  const isDirectory =
+    name.text.endsWith('/') || (mode & 0xf000) === 0x4000 || (entry.hostSystem === 0 && (entry.externalAttributes & 0x10) !== 0);
+  return {
+    index,
+    name,
+    path,
+    type: isDirectory ? 'directory' : (mode & 0xf000) === 0xa000 ? 'symlink' : 'file',
+    claimedSize: entry.uncompressedSize,
+    times: timesOf(entry),
+    ...(mode === 0 ? {} : { mode: mode & 0o7777 }),
+    encrypted: (entry.flags & encryptedFlag) !== 0,
+    facts: { method: entry.method, compressedSize: Math.min(entry.compressedSize, Number.MAX_SAFE_INTEGER) },
+  };
+}
+
+/** UTF-8 where the flag or the Unicode path field (APPNOTE 4.6.9) says so, or where the bytes are UTF-8 without saying so; else code page 437. */
+function nameOf({ nameRaw, extraFields, flags }: DirectoryEntry): FoundName {
+  const unicode = extraFields.find(({ id, data }) => id === 0x7075 && data.length > 5 && data[0] === 1)?.data;
+  if (unicode !== undefined) return nameFromUtf8(unicode.subarray(5));
+  if (flags & utf8Flag || nameRaw.every((byte) => byte < 0x80)) return nameFromUtf8(nameRaw);
+  const guessed = nameFromUtf8(nameRaw);
+  return guessed.raw === undefined ? { ...guessed, raw: hex(nameRaw) } : { text: cp437(nameRaw), raw: hex(nameRaw) };
+}
+
+/** A relative path that leads nowhere else, and what was wrong with the name. */
+function harmless(name: string, index: number): { path: string; faults: string[] } {
+  const faults: string[] = [];
+  let path = name;
+  const change = (changed: string, fault: string) => {
+    if (changed !== path) faults.push(fault);
+    path = changed;
+  };
+  change(path.replaceAll('\\', '/'), 'holds backslashes');
+  change(path.replace(/^[A-Za-z]:/, ''), 'begins with a drive');
+  change(path.replace(/^\/+/, ''), 'is absolute');
+  const steps = path.split('/');
+  const isDirectory = path.endsWith('/');
+  change(steps.filter((step) => step !== '..').join('/'), 'climbs up with ..');
+  path = path
+    .split('/')
+    .filter((step) => step !== '' && step !== '.')
+    .join('/');
+  if (/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2400]/.test(path))
+    faults.push('holds characters that cannot be seen or that turn the reading direction');
+  if (name.length > 4096) faults.push(`has ${name.length} characters`);
+  if (path === '') {
+    if (!isDirectory || name !== '/') faults.push('is empty');
+    path = `member-${index}`;
+  }
+  return { path, faults };
+}
+
+/** The most exact one of each kind: NTFS field (0x000a), extended timestamp (0x5455), DOS time of an unknown zone. */
+function timesOf({ extraFields, dosDate, dosTime }: DirectoryEntry): EntryTime[] {
+  const ntfs = extraFields.find(({ id, data }) => id === 0x000a && data.length >= 32 && u16(viewOf(data), 4) === 1)?.data;
+  if (ntfs !== undefined) {
+    const time = (at: number): ExactTime => ({
+      ns: (u64(viewOf(ntfs), at) - 116_444_736_000_000_000n) * 100n,
+      resolutionNs: 100,
+      zone: 'utc',
+    });
+    return [
+      { kind: 'modified', time: time(8) },
+      { kind: 'accessed', time: time(16) },
+      { kind: 'created', time: time(24) },
+    ];
+  }
+  const unix = extraFields.find(({ id, data }) => id === 0x5455 && data.length >= 5)?.data;
+  if (unix !== undefined && u8(viewOf(unix), 0) & 1) {
+    return [{ kind: 'modified', time: { ns: BigInt(i32(viewOf(unix), 1)) * 1_000_000_000n, resolutionNs: 1_000_000_000, zone: 'utc' } }];
+  }
+  const time = dosTimeOf(dosDate, dosTime);
+  return time === null ? [] : [{ kind: 'modified', time }];
+}
+
+function dosTimeOf(date: number, time: number): ExactTime | null {
+  const [year, month, day] = [1980 + (date >> 9), (date >> 5) & 15, date & 31];
+  const [hour, minute, second] = [time >> 11, (time >> 5) & 63, (time & 31) * 2];
+  if (month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59) return null;
+  return {
+    ns: BigInt(Date.UTC(year, month - 1, day, hour, minute, second)) * 1_000_000n,
+    resolutionNs: 2_000_000_000,
+    zone: 'local-unknown',
+  };
+}
