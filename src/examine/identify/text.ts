@@ -1,0 +1,52 @@
+/** Is the content text, and of which kind? By its first bytes only. */
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Null for what is no text: control characters, or bytes that no common encoding explains. */
+export function textType(head: Uint8Array, size: number): string | null {
+  const text = decode(head, size > head.length);
+  return text === null ? null : kindOf(text);
+}
+
+function decode(head: Uint8Array, cut: boolean): string | null {
+  const bytes = Buffer.from(head.buffer, head.byteOffset, head.length);
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return printable(bytes.subarray(2, bytes.length & ~1).toString('utf16le'));
+  if (bytes[0] === 0xfe && bytes[1] === 0xff)
+    return printable(
+      Buffer.from(bytes.subarray(2, bytes.length & ~1))
+        .swap16()
+        .toString('utf16le'),
+    );
+  if (bytes.some((byte) => byte < 0x09 || (byte > 0x0d && byte < 0x20 && byte !== 0x1b))) return null;
+  // a character of up to four bytes may be cut off by the end of the head
+  for (let drop = 0; drop <= (cut ? 3 : 0) && drop < bytes.length; drop++) {
+    try {
+      return utf8.decode(bytes.subarray(0, bytes.length - drop));
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+  // not UTF-8: one byte a character, if most are letters, digits, spaces
+  const plain = bytes.filter((byte) => byte < 0x80).length;
+  return plain >= bytes.length * 0.7 && !bytes.some((byte) => byte >= 0x80 && byte < 0xa0) ? bytes.toString('latin1') : null;
+}
+
+const printable = (text: string): string | null => (/[\u0000-\u0008\u000e-\u001a\ufffe\uffff]/.test(text) ? null : text);
+
+const kinds: readonly (readonly [RegExp, string])[] = [
+  [/^\s*<!doctype html|^\s*<html[\s>]/i, 'text/html'],
+  [/^\s*(<\?xml[^>]*\?>\s*)?(<!--[\s\S]{0,500}?-->\s*)?(<!DOCTYPE svg[^>]{0,500}>\s*)?<svg[\s>]/i, 'image/svg+xml'],
+  [/^\s*<\?xml\s/i, 'application/xml'],
+  [/^#!/, 'text/x-script'],
+  [/^(From |Return-Path:|Received:|Delivered-To:|MIME-Version:)/, 'message/rfc822'],
+  [/^BEGIN:VCARD/, 'text/vcard'],
+  [/^BEGIN:VCALENDAR/, 'text/calendar'],
+  [/^-----BEGIN [A-Z ]{3,40}-----/, 'application/x-pem-file'],
+  [/^\s*[[{]\s*("|[[{\]}]|-?\d|true|false|null)/, 'application/json'],
+];
+
+/** The patterns look at the first kilobyte, and none of them goes back over what it has read more than once. */
+function kindOf(text: string): string {
+  const start = text.slice(0, 1024).replace(/^\ufeff/, '');
+  return kinds.find(([pattern]) => pattern.test(start))?.[1] ?? 'text/plain';
+}
