@@ -1,6 +1,6 @@
 /** Connections to PostgreSQL: a pool that notices dead networks, and what the server must be like. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Pool } from 'pg';
+import { Client, type ClientConfig, Pool } from 'pg';
 import { type Logger } from 'pino';
 import { DatabaseError } from './database-error.ts';
 import { isTransient } from './transaction.ts';
@@ -9,14 +9,26 @@ export interface PoolOptions {
   readonly url: string;
   readonly log: Logger;
   readonly max?: number;
-  /** Longest wait for the answer to one query, COPY included; 0 for none. */
+  /** Longest wait for the answer to one query, COPY not included; 0 for none. */
   readonly queryTimeoutMs?: number;
+  /** Longest time one COPY may take, in or out. */
+  readonly copyTimeoutMs?: number;
   /** The server's own limit for one statement, COPY included; 0 for none. */
   readonly statementTimeoutMs?: number;
 }
 
-export function openPool({ url, log, max = 10, queryTimeoutMs = 30_000, statementTimeoutMs = 15_000 }: PoolOptions): Pool {
+const hourMs = 3_600_000;
+
+export function openPool({
+  url,
+  log,
+  max = 10,
+  queryTimeoutMs = 30_000,
+  copyTimeoutMs = hourMs,
+  statementTimeoutMs = 15_000,
+}: PoolOptions): Pool {
   const pool = new Pool({
+    Client: copyingClient(copyTimeoutMs),
     connectionString: url,
     max,
     application_name: 'custodia',
@@ -32,6 +44,33 @@ export function openPool({ url, log, max = 10, queryTimeoutMs = 30_000, statemen
   pool.on('connect', (client) => client.on('error', (error) => log.warn({ err: error }, 'a database connection was lost')));
   return pool;
 }
+
+interface CopyStream {
+  query_timeout?: number;
+  /** pg sets it, to learn of the end and forget its limit; streams out of the database never call it. */
+  callback?: () => void;
+  once(event: 'close', listener: () => void): void;
+}
+
+/** A client with a limit of its own for COPY: pg would hold a long transfer to the limit of a query. */
+function copyingClient(copyTimeoutMs: number): new () => Client {
+  return class extends Client {
+    constructor(config?: ClientConfig) {
+      super(config);
+      const query = this.query.bind(this) as (...args: unknown[]) => unknown;
+      this.query = ((...args: unknown[]) => {
+        const stream = args[0];
+        if (!isCopyStream(stream)) return query(...args);
+        stream.query_timeout = copyTimeoutMs;
+        stream.once('close', () => stream.callback?.());
+        return query(...args);
+      }) as Client['query'];
+    }
+  };
+}
+
+const isCopyStream = (query: unknown): query is CopyStream =>
+  typeof query === 'object' && query !== null && 'submit' in query && 'pipe' in query;
 
 /** The URL without its password, for logs and messages. */
 export function describeUrl(url: string): string {
@@ -55,17 +94,19 @@ export async function probe(pool: Pool, patienceMs = 15_000): Promise<Facts> {
     try {
       return await check(pool);
     } catch (error) {
-      if (!isTransient(error)) throw error;
+      if (error instanceof DatabaseError) throw error;
+      const place = placeOf(pool);
+      const said = error instanceof Error ? error.message || (error as NodeJS.ErrnoException).code : String(error);
+      if (!isTransient(error)) throw new DatabaseError('database.refused', `${place}: ${said}`, { cause: error });
       if (Date.now() >= deadline) {
-        const place = describeUrl(pool.options.connectionString ?? '');
-        throw new DatabaseError('database.unreachable', `${place}: no answer within ${patienceMs} ms: ${(error as Error).message}`, {
-          cause: error,
-        });
+        throw new DatabaseError('database.unreachable', `${place}: no answer within ${patienceMs} ms: ${said}`, { cause: error });
       }
     }
     await sleep(100);
   }
 }
+
+const placeOf = (pool: Pool) => describeUrl(pool.options.connectionString ?? '');
 
 interface Row {
   version: string;
@@ -89,7 +130,7 @@ async function check(pool: Pool): Promise<Facts> {
   const received = Date.now();
   const row = rows[0]!;
   const refuse = (code: string, found: string) => {
-    throw new DatabaseError(code, `${describeUrl(pool.options.connectionString ?? '')}: ${found}`);
+    throw new DatabaseError(code, `${placeOf(pool)}: ${found}`);
   };
   if (!row.uuidv7) refuse('database.version', `PostgreSQL ${row.version} has no uuidv7(), expected version 18 or later`);
   if (row.encoding !== 'UTF8') refuse('database.encoding', `server_encoding is ${row.encoding}, expected UTF8`);

@@ -4,7 +4,6 @@ import { dirname } from 'node:path';
 import { DatabaseError } from '../database-error.ts';
 
 export interface Account {
-  readonly name: string;
   readonly uid: number;
   readonly gid: number;
 }
@@ -29,7 +28,19 @@ export function serverAccount(folder: string): Account | null {
   return found;
 }
 
-function listAccounts(): Account[] {
+/** A cluster that exists is run by whom it belongs to; PostgreSQL accepts no other. */
+export function ownerOf(cluster: string): Account | null {
+  if (process.getuid?.() !== 0) return null;
+  const { uid, gid } = statSync(cluster);
+  if (uid === 0)
+    throw new DatabaseError(
+      'database.account',
+      `${cluster}: belongs to root, expected an ordinary account: PostgreSQL does not run as root`,
+    );
+  return { uid, gid };
+}
+
+function listAccounts(): (Account & { name: string })[] {
   const lines = readFileSync('/etc/passwd', 'utf8').split('\n');
   return lines.flatMap((line) => {
     const [name, , uid, gid] = line.split(':');

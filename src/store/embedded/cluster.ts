@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseError } from '../database-error.ts';
-import { type Account, isReachable, letThrough, serverAccount } from './account.ts';
+import { type Account, isReachable, letThrough, ownerOf, serverAccount } from './account.ts';
 import { type Layout, superuser } from './folder.ts';
 import { type Programs, packageFolder, preparePrograms } from './programs.ts';
 
@@ -30,24 +30,24 @@ export interface Cluster {
 const majorVersion = '18';
 
 /** Finds or makes the cluster of this data folder. Called under the lock. */
-export async function prepareCluster(at: Layout): Promise<Cluster> {
-  const account = serverAccount(dirname(at.base));
-  if (account !== null) for (const folder of [dirname(at.base), at.base]) letThrough(folder, account);
+export async function prepareCluster(at: Layout, deadline: number): Promise<Cluster> {
   const known = existsSync(at.location) ? readFileSync(at.location, 'utf8').trim() : null;
+  if (known !== null) check(known, at);
+  const account = known === null ? serverAccount(dirname(at.base)) : ownerOf(known);
+  if (account !== null) for (const folder of [dirname(at.base), at.base]) letThrough(folder, account);
   const home = known === null ? chooseHome(at, account) : dirname(known);
   const programs = preparePrograms(packageFolder(), account, () => home);
   const cluster = { folder: known ?? join(home, 'cluster'), account, programs };
   if (known === null) {
-    await create(cluster, readPassword(at));
+    await create(cluster, readPassword(at), deadline);
     writeDurably(at.location, `${cluster.folder}\n`);
   }
-  check(cluster.folder, at);
   return cluster;
 }
 
 /** Beside the data where the account gets there; else (a data folder below /root) in /var/lib, and the data folder keeps its address. */
 function chooseHome(at: Layout, account: Account | null): string {
-  if (account === null || isReachable(at.base, account)) return at.base;
+  if (account === null || isReachable(realpathSync(at.base), account)) return at.base;
   const home = join('/var/lib/custodia', createHash('sha256').update(realpathSync(at.base)).digest('hex').slice(0, 16));
   mkdirSync(home, { recursive: true });
   for (const folder of [dirname(home), home]) chmodSync(folder, 0o711);
@@ -61,7 +61,7 @@ function readPassword(at: Layout): string {
 }
 
 /** Made aside and renamed when it is whole: an interrupted initdb leaves nothing that could be taken for a cluster. */
-async function create({ folder, account, programs }: Cluster, password: string): Promise<void> {
+async function create({ folder, account, programs }: Cluster, password: string, deadline: number): Promise<void> {
   if (existsSync(folder)) return; // whole, but the process ended before it wrote the location
   const unfinished = `${folder}.new`;
   const passwordFile = `${folder}.password`;
@@ -73,7 +73,7 @@ async function create({ folder, account, programs }: Cluster, password: string):
     if (account !== null) for (const path of [unfinished, passwordFile]) chownSync(path, account.uid, account.gid);
     const authentication = ['--auth=scram-sha-256', `--username=${superuser}`, `--pwfile=${passwordFile}`];
     const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
-    await run(programs.initdb, [`--pgdata=${unfinished}`, '--data-checksums', ...authentication, ...locale], account);
+    await run(programs.initdb, [`--pgdata=${unfinished}`, '--data-checksums', ...authentication, ...locale], account, deadline);
   } finally {
     rmSync(passwordFile, { force: true });
   }
@@ -98,9 +98,16 @@ export const cleanEnvironment = (): NodeJS.ProcessEnv => ({ PATH: process.env.PA
 
 export const runAs = (account: Account | null) => (account === null ? {} : { uid: account.uid, gid: account.gid });
 
-function run(program: string, args: readonly string[], account: Account | null): Promise<void> {
+function run(program: string, args: readonly string[], account: Account | null, deadline: number): Promise<void> {
+  const timeout = Math.max(1, deadline - Date.now());
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: '/', env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'pipe'], ...runAs(account) });
+    const child = spawn(program, args, {
+      cwd: '/',
+      env: cleanEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout,
+      ...runAs(account),
+    });
     let output = '';
     const keep = (chunk: Buffer) => {
       output = (output + chunk.toString('utf8')).slice(-4000);

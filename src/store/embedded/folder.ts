@@ -11,6 +11,7 @@ export const layout = (dataFolder: string) => {
     serverLog: join(base, 'server.log'),
     password: join(base, 'password'),
     location: join(base, 'location'),
+    port: join(base, 'port'),
   };
 };
 

@@ -1,23 +1,22 @@
 /** Holding the server: a connection to its guard, who is started if nobody is there. The server lives while it stands. */
 import { spawn } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError } from '../database-error.ts';
 import { cleanEnvironment } from './cluster.ts';
 import { type GuardAddress, type GuardMessage, type Layout } from './folder.ts';
+import { onLines } from './lines.ts';
 import { logTail } from './log-tail.ts';
 
 export interface Hold {
   readonly port: number;
-  readonly guardPid: number;
   /** This call started the guard. */
   readonly started: boolean;
-  /** Resolves when the guard is gone without having been let go. */
+  /** Resolves when the line was cut without having been let go: the guard is gone. */
   readonly lost: Promise<void>;
-  /** Resolves when the guard has let go; after the last holder, that is when the server has stopped. */
+  /** Resolves when the guard has let go; for the last holder that is when the server has stopped. */
   release(): Promise<void>;
 }
 
@@ -27,9 +26,12 @@ export interface HoldOptions {
   readonly startTimeoutMs: number;
 }
 
+const overtimeMs = 5000; // the guard has the same limit and knows more about what went wrong: it speaks first
+const answerMs = 5000;
+
 /** Tries until the time is over: a guard that is just stopping makes room for the next one. */
 export async function holdServer(at: Layout, options: HoldOptions): Promise<Hold> {
-  const deadline = Date.now() + options.startTimeoutMs;
+  const deadline = Date.now() + options.startTimeoutMs + overtimeMs;
   let child: StartedGuard | null = null;
   while (Date.now() < deadline) {
     const address = readAddress(at);
@@ -52,10 +54,9 @@ interface StartedGuard {
 
 /** In a session of its own: neither Ctrl-C nor the end of this process reaches it. */
 function startGuard(at: Layout, { dataFolder, lingerMs, startTimeoutMs }: HoldOptions): StartedGuard {
-  const output = openSync(at.guardLog, 'w', 0o600);
+  const output = openSync(at.guardLog, 'a', 0o600);
   try {
-    const script = join(import.meta.dirname, 'guard.ts');
-    const args = [script, dataFolder, String(lingerMs), String(startTimeoutMs)];
+    const args = [join(import.meta.dirname, 'guard.ts'), dataFolder, String(lingerMs), String(startTimeoutMs)];
     const child = spawn(process.execPath, args, { cwd: '/', detached: true, env: cleanEnvironment(), stdio: ['ignore', output, output] });
     let failed = false;
     child.on('error', () => {
@@ -68,45 +69,61 @@ function startGuard(at: Layout, { dataFolder, lingerMs, startTimeoutMs }: HoldOp
   }
 }
 
+/** Null when nobody has left one, or what is there is not ours to understand: the next guard writes it anew. */
 function readAddress(at: Layout): GuardAddress | null {
-  return existsSync(at.guard) ? (JSON.parse(readFileSync(at.guard, 'utf8')) as GuardAddress) : null;
+  try {
+    return parse<GuardAddress>(readFileSync(at.guard, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
 }
 
-/** Null when nobody answers at this address; throws what the guard says has failed. */
-function attach({ pid, port, token }: GuardAddress, started: boolean, deadline: number): Promise<Hold | null> {
+function parse<T>(json: string): T | null {
+  try {
+    return JSON.parse(json) as T;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+/** Null when no guard answers at this address; throws what the guard says has failed. */
+function attach({ port, token }: GuardAddress, started: boolean, deadline: number): Promise<Hold | null> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1' });
-    const timer = setTimeout(() => socket.destroy(), Math.max(0, deadline - Date.now()));
+    let limit = setTimeout(() => socket.destroy(), answerMs);
     let released = false;
+    let settled = false;
+    const closed = new Promise<void>((done) => socket.once('close', () => done()));
     const lost = new Promise<void>((tell) => {
-      socket.on('close', () => {
-        clearTimeout(timer);
+      void closed.then(() => {
+        clearTimeout(limit);
         resolve(null);
         if (!released) tell();
       });
     });
-    const release = () =>
-      new Promise<void>((done) => {
-        released = true;
-        if (socket.closed) return done();
-        socket.ref();
-        socket.once('close', () => done());
-        socket.end();
-      });
+    const release = () => {
+      released = true;
+      socket.ref();
+      socket.end();
+      return closed;
+    };
+    const hear = (message: GuardMessage | null) => {
+      clearTimeout(limit);
+      if (message?.state === 'ready') {
+        settled = true;
+        socket.unref(); // a hold does not keep its process running
+        resolve({ port: message.port, started, lost, release });
+      } else if (message?.state === 'starting') {
+        if (!settled) limit = setTimeout(() => socket.destroy(), Math.max(0, deadline - Date.now()));
+      } else {
+        if (message?.state === 'failed') reject(new DatabaseError(message.code, message.message));
+        socket.destroy(); // another program that listens where a guard once did
+      }
+    };
     socket.on('error', () => socket.destroy());
     socket.once('connect', () => socket.write(`${token}\n`));
-    createInterface({ input: socket }).on('line', (line) => {
-      const message = JSON.parse(line) as GuardMessage;
-      if (message.state === 'failed') reject(new DatabaseError(message.code, message.message));
-      if (message.state !== 'ready') return;
-      clearTimeout(timer);
-      idle(socket);
-      resolve({ port: message.port, guardPid: pid, started, lost, release });
-    });
+    onLines(socket, (line) => hear(parse<GuardMessage>(line)));
   });
-}
-
-/** An open hold does not keep its process running. */
-function idle(socket: Socket): void {
-  socket.unref();
 }

@@ -7,7 +7,9 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -47,7 +49,7 @@ export function packageFolder(): string {
  * not run) and its folder is read-only, or when the account cannot reach it.
  */
 export function preparePrograms(folder: string, account: Account | null, copies: () => string): Programs {
-  const usable = (account === null || isReachable(join(folder, 'native', 'bin'), account)) && completeInPlace(folder);
+  const usable = (account === null || isReachable(realpathSync(join(folder, 'native', 'bin')), account)) && completeInPlace(folder);
   return programsIn(usable ? folder : copied(folder, copies()));
 }
 
@@ -93,13 +95,22 @@ function copied(folder: string, copies: string): string {
   if (existsSync(place)) return place;
   const unfinished = `${place}.new`;
   rmSync(unfinished, { recursive: true, force: true });
-  mkdirSync(unfinished, { recursive: true, mode: 0o755 });
+  mkdirSync(unfinished, { recursive: true });
   cpSync(join(folder, 'native'), join(unfinished, 'native'), {
     recursive: true,
     verbatimSymlinks: true,
     filter: (path) => !path.endsWith('.a'),
   });
   complete(unfinished);
+  for (const path of readdirSync(unfinished, { recursive: true, encoding: 'utf8' })) openToAll(join(unfinished, path));
+  openToAll(unfinished);
   renameSync(unfinished, place);
   return place;
+}
+
+/** Readable whatever the umask is: the account of the server is not the one that copies. */
+function openToAll(path: string): void {
+  const { mode } = lstatSync(path);
+  if ((mode & constants.S_IFMT) === constants.S_IFLNK) return;
+  chmodSync(path, mode | ((mode & 0o100) === 0 ? 0o444 : 0o555));
 }

@@ -34,8 +34,11 @@ const settings = (port: number) => ({
 
 /** Takes over a server of this cluster that outlived its guard, else starts one: on `port` if that is free, else on another. */
 export async function startServer(cluster: Cluster, serverLog: string, port: number | null, deadline: number): Promise<RunningServer> {
-  const left = orphan(cluster);
-  if (left !== null) return watchOrphan(left);
+  const left = findOrphan(cluster);
+  if (left !== null) {
+    if ((await becomesReady(cluster, left, deadline)) === 'ready') return left;
+    await left.stop();
+  }
   for (let wanted = port; ; wanted = null) {
     const chosen = wanted !== null && (await isFree(wanted)) ? wanted : await freePort();
     const from = existsSync(serverLog) ? statSync(serverLog).size : 0;
@@ -43,19 +46,16 @@ export async function startServer(cluster: Cluster, serverLog: string, port: num
     const outcome = await becomesReady(cluster, server, deadline);
     if (outcome === 'ready') return server;
     await server.stop();
-    if (Date.now() < deadline) {
-      const said = logTail(serverLog, from);
+    const said = logTail(serverLog, from);
+    if (outcome === 'exited' && Date.now() < deadline) {
       if (!(await isFree(chosen))) continue; // another program took the port in between
-      if (/pre-existing shared memory block/.test(said)) {
-        await sleep(200); // children of a killed server still end
+      if (said.includes('pre-existing shared memory block')) {
+        await sleep(200); // children of a server that was killed have not all ended
         continue;
       }
     }
     const what = outcome === 'exited' ? 'ended before it was ready' : 'was not ready in time';
-    throw new DatabaseError(
-      'database.start',
-      `the embedded PostgreSQL in ${cluster.folder} ${what}; ${serverLog} says:\n${logTail(serverLog, from)}`,
-    );
+    throw new DatabaseError('database.start', `the embedded PostgreSQL in ${cluster.folder} ${what}; ${serverLog} says:\n${said}`);
   }
 }
 
@@ -116,11 +116,11 @@ function readPidFile(folder: string): string[] {
  * The server that postmaster.pid names, if it lives and is this cluster's. A number that now belongs to another process would keep
  * PostgreSQL from starting: the file is removed then. The caller holds the lock.
  */
-function orphan({ folder }: Cluster): { pid: number; port: number } | null {
+function findOrphan({ folder }: Cluster): RunningServer | null {
   const lines = readPidFile(folder);
   const pid = Number(lines[0]);
   if (!Number.isInteger(pid) || pid <= 0) return null;
-  if (isServerOf(pid, folder)) return { pid, port: Number(lines[3]) };
+  if (isServerOf(pid, folder)) return watch(pid, Number(lines[3]));
   rmSync(join(folder, 'postmaster.pid'), { force: true });
   return null;
 }
@@ -141,7 +141,7 @@ function commandLine(pid: number): string {
   }
 }
 
-function watchOrphan({ pid, port }: { pid: number; port: number }): RunningServer {
+function watch(pid: number, port: number): RunningServer {
   const isAlive = () => commandLine(pid) !== '';
   const exited = (async () => {
     while (isAlive()) await sleep(100);
