@@ -70,3 +70,6 @@ export const defaultLimits = {
   ratioFloor: 64 * 1024 ** 2,
   problemsPerCode: 1000,
 };
+
+/** Memory that two digesting threads of one image share: 4 KiB of control words and pieces of about 1 MiB. */
+export const ringBytes = 4096 + 16 * 1024 * 1024;

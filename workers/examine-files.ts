@@ -2,6 +2,7 @@
 import { type MessagePort } from 'node:worker_threads';
 import { type ExamineFilesResult, type Task } from '../src/evidence/task.ts';
 import { answering } from '../src/examine/answer.ts';
+import { prepareDigests } from '../src/examine/digests.ts';
 import { type Examination, examineFiles, recordUntouched } from '../src/examine/examine-files.ts';
 import { openFileSystem, openImage } from '../src/examine/open-evidence.ts';
 import { Outlet } from '../src/examine/outlet.ts';
@@ -10,6 +11,7 @@ import { LocatedProblems } from '../src/examine/problems.ts';
 export default answering(
   async ({ task, port }: { task: Task & { kind: 'examine-files' }; port: MessagePort }): Promise<ExamineFilesResult> => {
     const { volume, profile } = task;
+    await prepareDigests(profile.digests);
     const outlet = new Outlet(port, task.rowPrefix);
     const problems = new LocatedProblems(
       profile.limits.problemsPerCode,

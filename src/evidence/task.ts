@@ -88,6 +88,16 @@ export interface HashMediaResult {
   readonly problems: readonly LocatedProblem[];
 }
 
+/** `md5` and `sha` share the work of one image; `all` does it alone. */
+export type HashRole = 'all' | 'md5' | 'sha';
+
+/** What one thread computed of a `hash-media` task. */
+export interface HashMediaPart extends Omit<HashMediaResult, 'leaves' | 'segments'> {
+  /** Index and SHA-256 of the leaves that this thread digested. */
+  readonly leaves: readonly (readonly [number, string])[];
+  readonly segments: readonly SegmentDigest[] | null;
+}
+
 export interface SurveyedVolume {
   readonly locator: Locator;
   /** `mbr`, `gpt` or `whole-media`. */

@@ -3,7 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel, type MessagePort, type Transferable } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { type Answer, type Batch, type RunOptions, type Task, type TaskResults, type ThreadPool } from '../evidence/task.ts';
+import { ringBytes } from '../config.ts';
+import {
+  type Answer,
+  type Batch,
+  type HashMediaPart,
+  type HashMediaResult,
+  type HashRole,
+  type RunOptions,
+  type Task,
+  type TaskResults,
+  type ThreadPool,
+} from '../evidence/task.ts';
+import { combineParts } from './hash-parts.ts';
 import { TaskError } from './task-error.ts';
 import { Turnstile } from './turnstile.ts';
 
@@ -37,7 +49,9 @@ export function openThreadPool({ threads, heapMiB, silenceMs, onError }: PoolOpt
       const leave = await turnstile.enter(paired ? 2 : 1);
       try {
         if (options.signal.aborted) throw new TaskError('task.aborted', `${task.kind}: stopped before it began`, false);
-        return (await runOne(shared, { task }, task.kind, options)) as TaskResults[T['kind']];
+        const result =
+          task.kind === 'hash-media' ? await hashMedia(shared, task, paired, options) : await runOne(shared, { task }, task.kind, options);
+        return result as TaskResults[T['kind']];
       } finally {
         leave();
       }
@@ -46,6 +60,24 @@ export function openThreadPool({ threads, heapMiB, silenceMs, onError }: PoolOpt
       await piscina.close({ force: true });
     },
   };
+}
+
+/** By two threads that share a ring of memory with each other, or by one. When one of two fails the other is ended. */
+async function hashMedia(shared: Shared, task: Task, paired: boolean, options: RunOptions): Promise<HashMediaResult> {
+  const run = (role: HashRole, memory: SharedArrayBuffer | null, signal: AbortSignal) =>
+    runOne(shared, { task, role, memory }, task.kind, { ...options, signal }) as Promise<HashMediaPart>;
+  if (!paired) return combineParts([await run('all', null, options.signal)]);
+  const memory = new SharedArrayBuffer(ringBytes);
+  const failure = new AbortController();
+  const signal = AbortSignal.any([options.signal, failure.signal]);
+  const parts = (['md5', 'sha'] as const).map((role) => run(role, memory, signal));
+  try {
+    return combineParts(await Promise.all(parts));
+  } catch (error) {
+    failure.abort();
+    await Promise.allSettled(parts);
+    throw error;
+  }
 }
 
 interface Shared {
