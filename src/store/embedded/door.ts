@@ -1,11 +1,14 @@
 /** The guard's side of the holds: who knows the word may hold the server, and is told how it is. */
 import { createServer, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type GuardMessage } from './folder.ts';
 import { onLines } from './lines.ts';
 
 export interface Door {
   readonly port: number;
   announce(message: GuardMessage): void;
+  /** Resolves when somebody is there to hear the announcement, or nobody came for some seconds. */
+  heard(): Promise<void>;
   /** From now on nobody gets in: newcomers find the line cut, and try again. */
   refuse(): void;
   /** Ends what is still open. */
@@ -20,6 +23,7 @@ export interface DoorOptions {
 }
 
 const firstHolderMs = 15_000;
+const hearingMs = 3000;
 
 export async function openDoor({ token, lingerMs, onEmpty }: DoorOptions): Promise<Door> {
   const holders = new Set<Socket>();
@@ -61,6 +65,9 @@ export async function openDoor({ token, lingerMs, onEmpty }: DoorOptions): Promi
     announce: (message) => {
       latest = message;
       for (const socket of holders) tell(socket);
+    },
+    heard: async () => {
+      for (const deadline = Date.now() + hearingMs; holders.size === 0 && Date.now() < deadline; ) await sleep(20);
     },
     refuse: () => {
       refusing = true;

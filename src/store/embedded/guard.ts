@@ -33,6 +33,7 @@ try {
   console.error(error);
   const code = error instanceof DatabaseError ? error.code : 'database.guard';
   door.announce({ state: 'failed', code, message: error instanceof Error ? error.message : String(error) });
+  await door.heard();
   process.exitCode = 1;
 } finally {
   rmSync(at.guard, { force: true });

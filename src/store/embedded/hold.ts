@@ -95,11 +95,10 @@ function attach({ port, token }: GuardAddress, started: boolean, deadline: numbe
     let limit = setTimeout(() => socket.destroy(), answerMs);
     let released = false;
     let settled = false;
+    let reason: DatabaseError | null = null;
     const closed = new Promise<void>((done) => socket.once('close', () => done()));
     const lost = new Promise<void>((tell) => {
       void closed.then(() => {
-        clearTimeout(limit);
-        resolve(null);
         if (!released) tell();
       });
     });
@@ -117,13 +116,21 @@ function attach({ port, token }: GuardAddress, started: boolean, deadline: numbe
         resolve({ port: message.port, started, lost, release });
       } else if (message?.state === 'starting') {
         if (!settled) limit = setTimeout(() => socket.destroy(), Math.max(0, deadline - Date.now()));
+      } else if (message?.state === 'failed') {
+        const { code, message: said } = message;
+        reason = new DatabaseError(code, said);
+        limit = setTimeout(() => socket.destroy(), answerMs);
       } else {
-        if (message?.state === 'failed') reject(new DatabaseError(message.code, message.message));
         socket.destroy(); // another program that listens where a guard once did
       }
     };
     socket.on('error', () => socket.destroy());
     socket.once('connect', () => socket.write(`${token}\n`));
     onLines(socket, (line) => hear(parse<GuardMessage>(line)));
+    void closed.then(() => {
+      clearTimeout(limit);
+      if (reason === null) resolve(null);
+      else reject(reason); // only now, as the guard has made room for the next one
+    });
   });
 }
