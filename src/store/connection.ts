@@ -19,6 +19,7 @@ export interface PoolOptions {
 
 const hourMs = 3_600_000;
 
+/** Throws DatabaseError when the URL is none; connects when it is first used. */
 export function openPool({
   url,
   log,
@@ -27,6 +28,8 @@ export function openPool({
   copyTimeoutMs = hourMs,
   statementTimeoutMs = 15_000,
 }: PoolOptions): Pool {
+  if (!isPostgresUrl(url))
+    throw new DatabaseError('database.url', 'the address of the database is not a URL like postgres://user:password@host:5432/name');
   const pool = new Pool({
     Client: copyingClient(copyTimeoutMs),
     connectionString: url,
@@ -72,9 +75,11 @@ function copyingClient(copyTimeoutMs: number): new () => Client {
 const isCopyStream = (query: unknown): query is CopyStream =>
   typeof query === 'object' && query !== null && 'submit' in query && 'pipe' in query;
 
+const isPostgresUrl = (url: string) => /^postgres(ql)?:\/\//.test(url) && URL.canParse(url);
+
 /** The URL without its password, for logs and messages. */
 export function describeUrl(url: string): string {
-  if (!URL.canParse(url)) return '(not a URL)';
+  if (!isPostgresUrl(url)) return '(not a postgres:// URL)'; // shown in part, anything else might show a password
   const { protocol, username, host, pathname } = new URL(url);
   return `${protocol}//${username === '' ? '' : `${username}@`}${host}${pathname}`;
 }
