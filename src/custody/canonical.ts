@@ -1,0 +1,15 @@
+/** The one form of a JSON value as bytes: RFC 8785 (JCS). What has no such form is refused. */
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+
+/** Throws TypeError for lone surrogates, numbers that are not finite, and what is no JSON. */
+export function canonicalText(value: unknown): string {
+  const text = canonicalize(value);
+  if (text === undefined) throw new TypeError('value has no canonical form: it is no JSON');
+  if (!text.isWellFormed()) throw new TypeError('value has no canonical form: it holds a lone surrogate (RFC 8785 section 3.2.2.2)');
+  return text;
+}
+
+export const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
+
+export const canonicalDigest = (value: unknown): string => sha256(canonicalText(value));

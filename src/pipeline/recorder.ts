@@ -1,0 +1,145 @@
+/** Writes the ledger: builds each event with all that this stage knows, signs it, appends it in the transaction that makes it true. */
+import { readFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { type Pool, type PoolClient } from 'pg';
+import { sha256 } from '../custody/canonical.ts';
+import { sealNext } from '../custody/chain.ts';
+import { type CustodyEvent, type EventType } from '../custody/event.ts';
+import { type Signer } from '../custody/signer.ts';
+import { utcTime, zonedTime } from '../custody/time.ts';
+import { type Examination, type Exhibit, readExamination } from '../store/examinations.ts';
+import { appendEvent } from '../store/ledger.ts';
+import { type StatTuple } from '../store/schema.ts';
+import { transaction } from '../store/transaction.ts';
+import { type UnitRecord } from './run-unit.ts';
+
+export interface Received {
+  readonly exhibit: Exhibit;
+  readonly examination: Examination;
+  readonly received: readonly StatTuple[];
+}
+
+export interface Recorder {
+  recordReceived(client: PoolClient, received: Received): Promise<void>;
+  /** `changes`: what differs from the files as they were received, in words. */
+  recordStep(client: PoolClient, record: UnitRecord, changes: readonly string[]): Promise<void>;
+  /** Looking at content is custody too. */
+  recordAccess(database: Pool, examinationId: string, how: string, locator: string): Promise<void>;
+  /** A report leaves the house. `digest` is that of report.json. */
+  recordExport(database: Pool, examinationId: string, why: string): Promise<void>;
+}
+
+export interface RecorderOptions {
+  readonly signer: Signer;
+  readonly version: string;
+}
+
+/** The clocks of this machine and of the database differ by no more: checked when the database is opened. */
+const clockUncertaintyMs = 500;
+
+export async function createRecorder({ signer, version }: RecorderOptions): Promise<Recorder> {
+  const dependencies = await digestOfDependencies();
+  const common = (exhibit: Exhibit, type: EventType, occurred: Date, why: string): CustodyEvent => ({
+    exhibit: { case: exhibit.caseReference, label: exhibit.label },
+    type,
+    actor: { name: exhibit.examiner, role: 'examiner', authenticator: 'stated' },
+    occurredAt: zonedTime(occurred),
+    recordedAt: utcTime(new Date()),
+    clock: { source: 'system', uncertaintyMs: clockUncertaintyMs },
+    place: { host: hostname() },
+    why: { text: why },
+    how: { procedure: 'custodia', version },
+    digests: [],
+    alteration: null,
+  });
+  const append = (client: PoolClient, exhibit: Exhibit, key: string, event: CustodyEvent) =>
+    appendEvent(client, exhibit.id, key, (head) => sealNext(head, event, signer.privateKey));
+  const appendAlone = async (database: Pool, examinationId: string, key: string, make: (exhibit: Exhibit) => CustodyEvent) => {
+    const found = await readExamination(database, examinationId);
+    if (found === null) throw new Error(`examination ${examinationId}: not found`);
+    await transaction(database, (client) => append(client, found.exhibit, key, make(found.exhibit)));
+  };
+  return {
+    async recordReceived(client, { exhibit, examination, received }) {
+      const event = common(exhibit, 'received', examination.created_at, 'image submitted for examination');
+      await append(client, exhibit, `received:${examination.id}`, { ...event, storage: examination.image.paths, files: received });
+    },
+    async recordStep(client, record, changes) {
+      const { exhibit, unit, outcome } = record;
+      const type: EventType = unit.kind === 'conclude' ? 'verified' : 'processed';
+      const event: CustodyEvent = {
+        ...common(exhibit, type, record.endedAt, whyOf(unit.kind)),
+        actor: { name: 'custodia worker', role: 'automation', authenticator: signer.keyId },
+        onBehalfOf: exhibit.examiner,
+        digests: outcome.digests,
+        alteration: changes.length === 0 ? null : { what: `not made by this program: ${changes.join('; ')}` },
+        step: stepOf(record, version, dependencies, changes),
+      };
+      await append(client, exhibit, `unit:${unit.id}`, event);
+    },
+    recordAccess: (database, examinationId, how, locator) => {
+      const now = new Date();
+      const key = `accessed:${examinationId}:${now.getTime()}:${process.pid}:${how}:${sha256(locator).slice(0, 16)}`;
+      return appendAlone(database, examinationId, key, (exhibit) => ({
+        ...common(exhibit, 'accessed', now, 'content or record looked at'),
+        looked: { how, locator, examination: examinationId },
+      }));
+    },
+    recordExport: (database, examinationId, why) => {
+      const now = new Date();
+      return appendAlone(database, examinationId, `exported:${examinationId}:${now.getTime()}:${process.pid}`, (exhibit) =>
+        common(exhibit, 'exported', now, why),
+      );
+    },
+  };
+}
+
+function stepOf(record: UnitRecord, version: string, dependencies: string, changes: readonly string[]): NonNullable<CustodyEvent['step']> {
+  const { unit, examination, outcome, before, after, startedAt, endedAt } = record;
+  return {
+    examination: examination.id,
+    unit: unit.id,
+    kind: unit.kind,
+    tool: { name: 'custodia', version, runtime: `node ${process.versions.node}`, dependencies },
+    settings: examination.profile,
+    worker: {
+      host: hostname(),
+      process: process.pid,
+      platform: process.platform,
+      architecture: process.arch,
+      isolation: 'threads',
+    },
+    startedAt: utcTime(startedAt),
+    endedAt: utcTime(endedAt),
+    outcome: outcome.status,
+    ...(outcome.reason === undefined ? {} : { reason: outcome.reason.toWellFormed() }),
+    before,
+    after,
+    unchanged: changes.length === 0,
+    counts: outcome.counts,
+    deterministic: true,
+  };
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  'hash-media': 'digests of the medium and of the files of the image',
+  survey: 'container, partitions and file systems',
+  'list-files': 'entries of a file system',
+  'examine-files': 'digests, types, metadata and members of files',
+  conclude: 'evidence digested again and compared, catalogue sealed',
+};
+const whyOf = (kind: string): string => reasons[kind] ?? kind;
+
+/** Which libraries at which versions: the lock file names them all. A published package has none: then what it asks for. */
+async function digestOfDependencies(): Promise<string> {
+  const root = join(import.meta.dirname, '..', '..');
+  for (const name of ['package-lock.json', 'package.json']) {
+    try {
+      return `${name} sha256:${sha256(await readFile(join(root, name)))}`;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  return 'unknown';
+}
