@@ -1,27 +1,56 @@
 /** The embedded server as its users see it: started, shared, recovered, stopped. Witnesses: PostgreSQL's own views, the kernel's process table. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { pino } from 'pino';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { openPool, probe } from '../../src/store/connection.ts';
 import { type EmbeddedServer, openEmbedded } from '../../src/store/embedded.ts';
 
 const log = pino({ level: 'silent' });
+const parent = mkdtempSync(join(tmpdir(), 'custodia-embedded-'));
+const sound = join(parent, 'sound'); // its cluster is made once
 let dataFolder = '';
 const opened: EmbeddedServer[] = [];
 
+beforeAll(() => chmodSync(parent, 0o711));
+
 beforeEach(() => {
-  dataFolder = mkdtempSync(join(tmpdir(), 'custodia-embedded-'));
+  dataFolder = sound;
 });
 
 afterEach(async () => {
   for (const server of opened.splice(0)) await server.close();
-  rmSync(dataFolder, { recursive: true, force: true });
 });
+
+afterAll(() => rmSync(parent, { recursive: true, force: true }));
+
+/** For tests that break the cluster: a closed one of their own. */
+async function breakable(): Promise<void> {
+  await (await open()).close();
+  dataFolder = join(parent, `breakable-${randomBytes(6).toString('hex')}`);
+  cpSync(sound, dataFolder, { recursive: true });
+  writeFileSync(inDatabase('location'), `${clusterFile('')}\n`);
+  chmodSync(clusterFile(''), 0o700);
+  const { uid, gid } = statSync(join(sound, 'database', 'cluster'));
+  if (uid !== 0) execFileSync('chown', ['-R', `${uid}:${gid}`, clusterFile('')]);
+}
 
 async function open(): Promise<EmbeddedServer> {
   const server = await openEmbedded({ dataFolder, log, startTimeoutMs: 20_000 });
@@ -40,7 +69,7 @@ async function ask(url: string, query: string): Promise<Record<string, unknown>>
 }
 
 const inDatabase = (name: string) => join(dataFolder, 'database', name);
-const clusterFile = (name: string) => inDatabase(`cluster/${name}`);
+const clusterFile = (name: string) => join(dataFolder, 'database', 'cluster', name);
 const postmasterPid = () => Number(readFileSync(clusterFile('postmaster.pid'), 'utf8').split('\n')[0]);
 const guardPid = () => (JSON.parse(readFileSync(inDatabase('guard.json'), 'utf8')) as { pid: number }).pid;
 const isRunning = (pid: number) => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
@@ -152,14 +181,14 @@ it('leaves no server behind when its only user is killed', async () => {
 it('starts a killed server again, on the same port and with all that was committed', async () => {
   const server = await open();
   const pool = openPool({ url: server.url, log });
-  await pool.query('create table kept (number int)');
-  await pool.query('insert into kept values (42)');
+  await pool.query('create table survivor (number int)');
+  await pool.query('insert into survivor values (42)');
   const pid = postmasterPid();
   process.kill(pid, 'SIGKILL');
   await eventually(() => answers(server.url), 20_000);
   expect(postmasterPid()).not.toBe(pid);
   await probe(pool);
-  expect((await pool.query('select number from kept')).rows).toEqual([{ number: 42 }]);
+  expect((await pool.query('select number from survivor')).rows).toEqual([{ number: 42 }]);
   await pool.end();
   expect(readFileSync(inDatabase('server.log'), 'utf8')).toContain('automatic recovery in progress');
 });
@@ -206,7 +235,6 @@ it('takes another port when its own is in use', async () => {
   const first = await open();
   const { port } = new URL(first.url);
   await first.close();
-  const { createServer } = await import('node:net');
   const squatter = createServer().listen(Number(port), '127.0.0.1');
   const second = await open();
   expect(new URL(second.url).port).not.toBe(port);
@@ -214,7 +242,7 @@ it('takes another port when its own is in use', async () => {
 });
 
 it('tells what the server said when it cannot start', async () => {
-  await (await open()).close();
+  await breakable();
   truncateSync(clusterFile('global/pg_control'), 100);
   // PostgreSQL 18, src/common/controldata_utils.c: "could not read file \"%s\": read %d of %zu"
   await expect(open()).rejects.toMatchObject({
@@ -224,8 +252,15 @@ it('tells what the server said when it cannot start', async () => {
   expect(existsSync(inDatabase('guard.json'))).toBe(false);
 });
 
+it('does not wait longer than it was told to', async () => {
+  await breakable();
+  const error = await openEmbedded({ dataFolder, log, startTimeoutMs: 1 }).catch((thrown) => thrown);
+  expect(error).toMatchObject({ code: 'database.start', message: expect.stringContaining('was not ready in time') });
+  expect(existsSync(clusterFile('postmaster.pid'))).toBe(false);
+});
+
 it('refuses a cluster of another version, a damaged one, and one that is gone', async () => {
-  await (await open()).close();
+  await breakable();
   writeFileSync(clusterFile('PG_VERSION'), '17\n');
   await expect(open()).rejects.toMatchObject({
     code: 'database.cluster-version',
@@ -238,8 +273,7 @@ it('refuses a cluster of another version, a damaged one, and one that is gone', 
 });
 
 it('begins anew what an interrupted initdb left', async () => {
-  await (await open()).close();
-  const { renameSync } = await import('node:fs');
+  await breakable();
   renameSync(clusterFile(''), inDatabase('cluster.new'));
   rmSync(inDatabase('location'));
   rmSync(inDatabase('cluster.new/base'), { recursive: true });

@@ -1,7 +1,7 @@
 /** A database of its own for every test that asks: on one embedded server that all test processes of this checkout share. */
 import { createHash, randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'pg';
 import { pino } from 'pino';
@@ -19,7 +19,7 @@ const checkout = createHash('sha256')
   .update(import.meta.dirname)
   .digest('hex')
   .slice(0, 12);
-const dataFolder = join(tmpdir(), `custodia-test-${checkout}`);
+const dataFolder = join(tmpdir(), `custodia-test-${userInfo().uid}-${checkout}`);
 const template = `migrated_${digestOf(join(import.meta.dirname, '..', '..', 'src', 'store', 'migrations'))}`;
 const log = pino({ level: 'silent' });
 
@@ -61,7 +61,7 @@ async function prepareTemplate(server: EmbeddedServer, admin: Pool): Promise<voi
     await client.query('select pg_advisory_lock(7)');
     const { rows } = await client.query<{ datname: string }>('select datname from pg_database');
     const names = rows.map(({ datname }) => datname);
-    const left = names.filter((name) => name === 'migrating' || (!server.attached && /^(test|migrated)_/.test(name) && name !== template));
+    const left = names.filter((name) => name === 'migrating' || (!server.attached && name !== template && isLeftOver(name)));
     for (const name of left) await client.query(`drop database ${name} with (force)`);
     if (names.includes(template)) return;
     await client.query('create database migrating');
@@ -71,6 +71,12 @@ async function prepareTemplate(server: EmbeddedServer, admin: Pool): Promise<voi
   } finally {
     client.release(true); // ends the session, and its lock with it
   }
+}
+
+/** A template of another schema, or a database whose test process is gone. */
+function isLeftOver(name: string): boolean {
+  const [kind, pid] = name.split('_');
+  return kind === 'migrated' || (kind === 'test' && !existsSync(`/proc/${pid}`));
 }
 
 /** Another schema, another template. */
