@@ -1,16 +1,15 @@
 /** EWF-E01 and SMART (s01): the Expert Witness Compression Format. Spec: libewf documentation "Expert Witness Compression Format (EWF)". */
-import { readdirSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
 import { makeSource } from '../bytes/source.ts';
-import { FormatError } from '../evidence/errors.ts';
+import { FormatError, ReadError } from '../evidence/errors.ts';
 import { type Image, type ImageFormat, type Segment } from '../evidence/image.ts';
 import { type ProblemLog } from '../evidence/problem.ts';
+import { type ChunkRun, placeChunks } from './ewf/chunk-places.ts';
 import { createChunkReader } from './ewf/chunk-reader.ts';
-import { placeTables } from './ewf/chunk-tables.ts';
 import { readFacts } from './ewf/facts.ts';
 import { readFileHeader, signature } from './ewf/layout.ts';
 import { readSections, type SegmentSections } from './ewf/sections.ts';
-import { readVolume, type Volume } from './ewf/volume.ts';
+import { nameOfSegment, segmentPaths } from './ewf/segment-names.ts';
+import { findVolume, type Volume } from './ewf/volume.ts';
 
 export const ewf: ImageFormat = {
   name: 'ewf',
@@ -20,46 +19,17 @@ export const ewf: ImageFormat = {
   open: openEwf,
 };
 
-/** `E01` to `E99`, then `EAA` to `EZZ`, `FAA` to `ZZZ`; 1 to 14,295. Null for anything else. SMART files start with `s`. */
-export function segmentNumber(extension: string): number | null {
-  const text = extension.toUpperCase();
-  if (/^[ES]\d\d$/.test(text)) return Number(text.slice(1)) || null;
-  if (!/^[E-Z][A-Z][A-Z]$/.test(text)) return null;
-  const [a, b, c] = [0, 1, 2].map((at) => text.charCodeAt(at) - 65) as [number, number, number];
-  const first = a - 4; // E
-  return 100 + (first * 26 + b) * 26 + c;
-}
-
-const split = /^(.*)\.([A-Za-z][A-Za-z0-9]{2})$/;
-
-/** All files beside `path` with its stem and a segment's extension, in order, also beyond a gap: `open` says what is missing. */
-function segmentPaths(path: string): string[] {
-  const given = split.exec(basename(path));
-  if (given === null || segmentNumber(given[2]!) === null) return [path];
-  const found = new Map<number, string>();
-  for (const name of readdirSync(dirname(path)).sort()) {
-    const parts = split.exec(name);
-    const number = parts === null || parts[1] !== given[1] ? null : segmentNumber(parts[2]!);
-    if (number !== null && !found.has(number)) found.set(number, join(dirname(path), name));
-  }
-  return [...found].sort(([a], [b]) => a - b).map(([, file]) => file);
-}
-
 function openEwf(segments: readonly Segment[], problems: ProblemLog): Image {
-  const sets: SegmentSections[] = [];
-  for (const { name, source } of segments) {
-    const number = readFileHeader(source, name, problems);
-    if (number === null) continue;
-    sets.push({ name, source, number, ...readSections(source, name, problems) });
-  }
-  sets.sort((a, b) => a.number - b.number);
+  const sets = readSegments(segments, problems);
   if (sets.length === 0)
     throw new FormatError('ewf.signature', `${segments[0]?.name ?? 'image'}: no segment starts with the EWF signature`);
   reportMissing(sets, problems);
-  const volume = findVolume(sets, problems);
+  const claimed = findVolume(sets, problems);
+  const runs = placeChunks(sets, claimed, problems);
+  if (runs.length === 0) throw new FormatError('ewf.no-chunks', `${sets[0]!.name}: no table of chunks is left, nor chunks without one`);
+  const volume = believed(claimed, runs, sets, problems);
   const damage = { bytes: 0 };
-  const tables = placeTables(sets, volume, problems);
-  const chunks = createChunkReader(sets, volume, tables, damage, problems);
+  const chunks = createChunkReader(sets, volume, runs, damage, problems);
   const { acquisition, storedHashes } = readFacts(sets, volume, problems);
   return {
     media: makeSource(volume.mediaSize, chunks.readInto),
@@ -71,41 +41,61 @@ function openEwf(segments: readonly Segment[], problems: ProblemLog): Image {
   };
 }
 
-function findVolume(sets: readonly SegmentSections[], problems: ProblemLog): Volume {
-  let refused: unknown = null;
-  for (const { name, source, sections } of sets) {
-    for (const section of sections) {
-      if (section.type !== 'volume' && section.type !== 'disk' && section.type !== 'data') continue;
-      try {
-        return readVolume(source, name, section, problems);
-      } catch (error) {
-        if (!(error instanceof FormatError)) throw error;
-        refused = error;
-      }
+/** In the order that the segments themselves tell. */
+function readSegments(segments: readonly Segment[], problems: ProblemLog): SegmentSections[] {
+  const sets = new Map<number, SegmentSections>();
+  for (const { name, source } of segments) {
+    const number = segmentNumber(name, source, problems);
+    if (number === null) continue;
+    const before = sets.get(number);
+    if (before === undefined) {
+      sets.set(number, { name, source, number, sections: readSections(source, name, problems) });
+      continue;
     }
+    const message = `${name}: says it is segment ${number}, as ${before.name} does: it is not read`;
+    problems.add({ code: 'ewf.segment-twice', message, hidesEvidence: true });
   }
-  if (refused !== null) throw refused;
-  throw new FormatError('ewf.no-volume', `${sets[0]!.name}: no readable volume section: neither size nor chunks of the medium are known`);
+  return [...sets.values()].sort((a, b) => a.number - b.number);
+}
+
+function segmentNumber(name: string, source: Segment['source'], problems: ProblemLog): number | null {
+  try {
+    return readFileHeader(source, name, problems);
+  } catch (error) {
+    if (!(error instanceof ReadError)) throw error;
+    problems.add({ code: 'read.bad-sector', message: `${name}: ${error.message}`, at: 0, hidesEvidence: true });
+    return null;
+  }
 }
 
 function reportMissing(sets: readonly SegmentSections[], problems: ProblemLog): void {
   let expected = 1;
   for (const { name, number } of sets) {
     if (number > expected) {
-      const which = number - expected === 1 ? `segment ${expected}` : `segments ${expected} to ${number - 1}`;
-      problems.add({
-        code: 'ewf.segment-missing',
-        message: `${which} missing before ${name}, which is segment ${number}`,
-        hidesEvidence: true,
-      });
-    } else if (number < expected) {
-      problems.add({ code: 'ewf.segment-twice', message: `${name}: is segment ${number}, expected ${expected}`, hidesEvidence: true });
+      const [from, to] = [nameOfSegment(expected, name), nameOfSegment(number - 1, name)];
+      const which = number - expected === 1 ? `segment ${expected} (${from})` : `segments ${expected} to ${number - 1} (${from} to ${to})`;
+      const message = `${which} missing: the next one that is there is ${name}, which says it is segment ${number}`;
+      problems.add({ code: 'ewf.segment-missing', message, hidesEvidence: true });
     }
-    expected = Math.max(expected, number + 1);
+    expected = number + 1;
   }
-  const last = sets.at(-1)!;
-  if (!last.sections.some(({ type }) => type === 'done')) {
-    const message = `${last.name}: ends without a 'done' section: segment ${last.number + 1} is missing or this one is cut off`;
-    problems.add({ code: 'ewf.segment-missing', message, hidesEvidence: true });
-  }
+  const { name, number, sections } = sets.at(-1)!;
+  if (sections.some(({ type }) => type === 'done')) return;
+  const message = `${name} ends without a 'done' section: ${nameOfSegment(number + 1, name)} is missing, or this file is cut off`;
+  problems.add({ code: 'ewf.segment-missing', message, hidesEvidence: true });
+}
+
+const freeClaim = 64 * 1024 ** 3;
+const claimPerStoredByte = 4096;
+
+/** A volume section may claim any size, and reading zeros for it would take for ever: deflate packs 1,032 to 1 at best, so far more is a lie. */
+function believed(volume: Volume, runs: readonly ChunkRun[], sets: readonly SegmentSections[], problems: ProblemLog): Volume {
+  const stored = sets.reduce((sum, { source }) => sum + source.size, 0);
+  if (volume.mediaSize <= freeClaim + stored * claimPerStoredByte) return volume;
+  const last = runs.at(-1)!;
+  const chunkCount = last.firstChunk + last.count;
+  const mediaSize = Math.min(volume.mediaSize, chunkCount * volume.chunkSize);
+  const message = `the volume section claims ${volume.mediaSize} bytes, the segments hold ${stored}: the medium is taken to end at byte ${mediaSize}, where the tables end`;
+  problems.add({ code: 'ewf.media-claim', message, at: mediaSize, hidesEvidence: true });
+  return { ...volume, mediaSize, chunkCount };
 }

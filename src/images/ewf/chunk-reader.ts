@@ -1,118 +1,91 @@
-/** Reads the medium out of its chunks: inflates, checks, and gives zeros (with a problem) for what is damaged or missing. */
-import { inflateSync } from 'node:zlib';
+/** Reads the medium out of its chunks: unpacks, checks, and gives zeros (with a problem) for what is damaged or missing. */
 import { u32, viewOf } from '../../bytes/little-endian.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
-import { type PlacedTable, readEntries } from './chunk-tables.ts';
-import { adler32 } from './layout.ts';
-import { type Entries } from './recover-chunks.ts';
+import { type ChunkRun } from './chunk-places.ts';
+import { type ChunkTable } from './chunk-tables.ts';
+import { createInflater } from './inflater.ts';
+import { adler32, mostPacked } from './layout.ts';
 import { type SegmentSections } from './sections.ts';
+import { examineTable, type RunEntries, readEntries, recoveredEntries } from './table-entries.ts';
 import { type Volume } from './volume.ts';
 
-const keptTables = 4;
-const keptChunks = 32;
+const keptRuns = 4;
+const keptBytes = 2 * 1024 * 1024;
 const toldAtMost = 100_000;
 
 export function createChunkReader(
   sets: readonly SegmentSections[],
-  volume: Volume,
-  tables: readonly PlacedTable[],
+  { chunkSize, chunkCount, mediaSize }: Volume,
+  runs: readonly ChunkRun[],
   damage: { bytes: number },
   problems: ProblemLog,
 ) {
-  const { chunkSize, chunkCount, mediaSize } = volume;
-  const loaded = new Map<PlacedTable, Entries | null>();
-  const decoded = new Map<number, Uint8Array>();
-  const damaged = new Map<number, number>(); // chunks told of, with their size, so that a kept copy counts again
-  let stored = new Uint8Array(chunkSize + 4096);
+  const entriesOf = keptEntries(sets, runs, problems);
+  const inflate = createInflater();
+  const stored = new Uint8Array(mostPacked(chunkSize));
+  const told = new Set<number>();
+  const kept = new Map<number, { readonly content: Uint8Array; readonly damaged: number }>();
+  const keptChunks = Math.max(2, Math.min(64, Math.floor(keptBytes / chunkSize)));
 
   const sizeOf = (index: number): number => Math.min(chunkSize, mediaSize - index * chunkSize);
 
-  function entriesOf(table: PlacedTable): Entries | null {
-    const known = loaded.get(table);
-    if (known !== undefined) return known;
-    const entries = readEntries(sets[table.segment]!, table, problems);
-    if (loaded.size >= keptTables) loaded.delete(loaded.keys().next().value as PlacedTable);
-    loaded.set(table, entries);
-    return entries;
-  }
-
-  function tableFor(index: number): PlacedTable | null {
-    let low = 0;
-    let high = tables.length - 1;
-    while (low <= high) {
-      const middle = (low + high) >>> 1;
-      const table = tables[middle]!;
-      if (index < table.firstChunk) high = middle - 1;
-      else if (index >= table.firstChunk + table.count) low = middle + 1;
-      else return table;
-    }
-    return null;
-  }
-
   function tell(index: number, code: string, message: string): void {
-    const size = sizeOf(index);
-    damage.bytes += size;
-    if (damaged.has(index) || damaged.size >= toldAtMost) return;
-    damaged.set(index, size);
-    if (code === 'ewf.chunk-missing' && damaged.has(index - 1)) return; // one problem for a run of them
-    problems.add({
-      code,
-      message: `chunk ${index} (media byte ${index * chunkSize}): ${message}`,
-      at: index * chunkSize,
-      hidesEvidence: true,
-    });
+    damage.bytes += sizeOf(index);
+    if (told.has(index) || told.size >= toldAtMost) return;
+    const oneOfRun = code === 'ewf.chunk-missing' && told.has(index - 1); // one problem for a run of them
+    told.add(index);
+    if (oneOfRun) return;
+    const at = index * chunkSize;
+    problems.add({ code, message: `chunk ${index} (media byte ${at}): ${message}`, at, hidesEvidence: true });
   }
 
   /** Fills `target` (the size of the chunk) with what chunk `index` holds. */
   function decode(index: number, target: Uint8Array): void {
-    const table = tableFor(index);
-    const entries = table === null ? null : entriesOf(table);
-    if (table === null || entries === null) {
+    const run = runOf(runs, index);
+    const entries = run === null ? null : entriesOf(run);
+    if (run === null || entries === null) {
       target.fill(0);
-      tell(index, 'ewf.chunk-missing', 'this and what follows it is not in the image, taken as zeros');
+      tell(index, 'ewf.chunk-missing', 'this one and those behind it are not in the image, taken as zeros');
       return;
     }
-    const { name, source } = sets[table.segment]!;
-    const at = index - table.firstChunk;
+    const { name, source } = sets[run.table.segment]!;
+    const at = index - run.firstChunk;
     const start = entries.starts[at]!;
-    const end = Math.min(entries.starts[at + 1]!, source.size);
     const compressed = entries.compressed[at] === 1;
-    const most = compressed ? chunkSize + 4096 : target.length + 4; // deflate never grows a chunk by more (RFC 1951: 5 bytes a block)
-    // the last chunk of a table ends somewhere before the next section: what is read too much is not looked at
-    const length = Math.min(most, end > start ? end - start : most, source.size - start);
+    const most = compressed ? stored.length : target.length + 4;
+    // a chunk ends where the next begins; where that is no use (the last of a table, damage) what is read too much is not looked at
+    const given = entries.starts[at + 1]! - start;
+    const length = Math.min(given > 0 ? given : most, most, source.size - start);
     if (length <= 0) {
       target.fill(0);
-      tell(index, 'ewf.chunk-offset', `said to be at byte ${start} of ${name}, which ends at ${source.size}; taken as zeros`);
+      tell(index, 'ewf.chunk-offset', `said to be at byte ${start} of ${name}, which ends at byte ${source.size}; taken as zeros`);
       return;
     }
-    if (stored.length < length) stored = new Uint8Array(length);
-    const bytes = stored.subarray(0, length);
     try {
-      source.readInto(bytes, start);
+      const bytes = stored.subarray(0, source.readInto(stored.subarray(0, length), start));
+      if (compressed) unpack(index, bytes, target);
+      else takeStored(index, bytes, target);
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
       target.fill(0);
       tell(index, 'read.bad-sector', `${name}: ${error.message}; taken as zeros`);
-      return;
     }
-    if (compressed) inflate(index, bytes, target);
-    else takeStored(index, bytes, target);
   }
 
-  function inflate(index: number, bytes: Uint8Array, target: Uint8Array): void {
-    try {
-      const content = inflateSync(bytes, { chunkSize: target.length + 64, maxOutputLength: chunkSize + 64 });
-      if (content.length < target.length) {
-        target.fill(0);
-        target.set(content);
-        tell(index, 'ewf.chunk-size', `unpacks to ${content.length} bytes, expected ${target.length}; the rest is taken as zeros`);
-        return;
-      }
-      target.set(content.subarray(0, target.length));
-    } catch (error) {
+  function unpack(index: number, bytes: Uint8Array, target: Uint8Array): void {
+    const { size, fault } = inflate(bytes, target);
+    if (fault === null && size === target.length) return;
+    if (fault === 'longer' && size === target.length && target.length < chunkSize) return; // a last chunk that was filled up to its full size
+    if (fault === 'checksum' && size === target.length) {
+      tell(index, 'ewf.chunk-checksum', 'the checksum of its zlib stream does not fit; taken as it unpacks');
+    } else if (fault === null || fault === 'longer') {
+      target.fill(0, size);
+      const found = fault === null ? `${size} bytes` : `more than ${target.length} bytes`;
+      tell(index, 'ewf.chunk-length', `unpacks to ${found}, expected ${target.length}; taken as far as it goes`);
+    } else {
       target.fill(0);
-      tell(index, 'ewf.chunk-checksum', `cannot be unpacked (${(error as Error).message}); taken as zeros`);
+      tell(index, 'ewf.chunk-checksum', `cannot be unpacked (${fault}); taken as zeros`);
     }
   }
 
@@ -121,31 +94,28 @@ export function createChunkReader(
     target.set(content);
     if (bytes.length < target.length + 4) {
       target.fill(0, content.length);
-      tell(index, 'ewf.chunk-size', `${bytes.length} bytes stored, expected ${target.length + 4}; the rest is taken as zeros`);
+      tell(index, 'ewf.chunk-length', `${bytes.length} bytes stored, expected ${target.length + 4}; taken as far as it goes`);
       return;
     }
     const expected = u32(viewOf(bytes), target.length);
     const found = adler32(content);
-    if (found !== expected) {
-      const message = `its checksum is ${found.toString(16)}, stored is ${expected.toString(16)}; taken as it stands`;
-      tell(index, 'ewf.chunk-checksum', message);
-    }
+    if (found === expected) return;
+    tell(index, 'ewf.chunk-checksum', `its checksum is ${found.toString(16)}, stored is ${expected.toString(16)}; taken as it stands`);
   }
 
   /** For small reads: the whole chunk, kept for the next one. */
   function wholeChunk(index: number): Uint8Array {
-    const kept = decoded.get(index);
-    if (kept !== undefined) {
-      damage.bytes += damaged.get(index) ?? 0;
-      return kept;
+    const known = kept.get(index);
+    if (known !== undefined) {
+      damage.bytes += known.damaged;
+      return known.content;
     }
-    const reused = decoded.size >= keptChunks ? decoded.keys().next().value : undefined;
-    const buffer = reused === undefined ? new Uint8Array(chunkSize) : decoded.get(reused)!;
-    if (reused !== undefined) decoded.delete(reused);
-    const whole = buffer.length === sizeOf(index) ? buffer : new Uint8Array(sizeOf(index));
-    decode(index, whole);
-    decoded.set(index, whole);
-    return whole;
+    const before = damage.bytes;
+    const content = new Uint8Array(sizeOf(index));
+    decode(index, content);
+    if (kept.size >= keptChunks) kept.delete(kept.keys().next().value as number);
+    kept.set(index, { content, damaged: damage.bytes - before });
+    return content;
   }
 
   return {
@@ -163,24 +133,64 @@ export function createChunkReader(
       }
       return done;
     },
-    /** For chunks that are not in the image: the end of the one before. */
+    /** For chunks that are not in the image: the end of what stands before them. Never falls. */
     endOf(index: number): { segment: number; offset: number } {
-      for (let at = Math.min(index, chunkCount - 1); at >= 0; ) {
-        const table = tableFor(at);
-        const entries = table === null ? null : entriesOf(table);
-        if (table !== null && entries !== null) return { segment: table.segment, offset: entries.starts[at - table.firstChunk + 1]! };
-        at = (table?.firstChunk ?? lastPlacedBefore(tables, at) + 1) - 1;
-      }
-      return { segment: 0, offset: 0 };
+      const at = Math.min(index, chunkCount - 1);
+      const last = runs[lastRunAtOrBefore(runs, at)];
+      if (last === undefined) return { segment: 0, offset: 0 };
+      const entries = entriesOf(last);
+      const within = Math.min(at - last.firstChunk, last.count - 1);
+      const { segment, dataStart } = last.table;
+      return { segment, offset: Math.min(entries?.ends[within] ?? dataStart, sets[segment]!.source.size) };
     },
   };
 }
 
-/** The last chunk before `index` that any table lists; -1 when there is none. */
-function lastPlacedBefore(tables: readonly PlacedTable[], index: number): number {
-  let last = -1;
-  for (const { firstChunk, count } of tables) {
-    if (firstChunk + count - 1 < index) last = firstChunk + count - 1;
+/** The entries of a few runs are kept: media are mostly read in order. */
+function keptEntries(sets: readonly SegmentSections[], runs: readonly ChunkRun[], problems: ProblemLog) {
+  const examined = new Map<ChunkTable, ReturnType<typeof examineTable>>();
+  const loaded = new Map<ChunkRun, RunEntries | null>();
+
+  function load(run: ChunkRun): RunEntries | null {
+    const { table } = run;
+    if (table.recovered !== undefined) return recoveredEntries(run, table.recovered);
+    const set = sets[table.segment]!;
+    if (!examined.has(table)) examined.set(table, examineTable(set, table, problems));
+    const good = examined.get(table) ?? null;
+    try {
+      return good === null ? null : readEntries(set, run, good);
+    } catch (error) {
+      if (!(error instanceof ReadError)) throw error;
+      const { offset } = table.copies[0]!.section;
+      const message = `${set.name}: table at byte ${offset}: ${error.message}`;
+      problems.add({ code: 'read.bad-sector', message, at: offset, hidesEvidence: true });
+      return null;
+    }
   }
-  return last;
+
+  return (run: ChunkRun): RunEntries | null => {
+    const known = loaded.get(run);
+    if (known !== undefined) return known;
+    if (loaded.size >= Math.min(keptRuns, runs.length)) loaded.delete(loaded.keys().next().value as ChunkRun);
+    const entries = load(run);
+    loaded.set(run, entries);
+    return entries;
+  };
+}
+
+function runOf(runs: readonly ChunkRun[], index: number): ChunkRun | null {
+  const run = runs[lastRunAtOrBefore(runs, index)];
+  return run !== undefined && index < run.firstChunk + run.count ? run : null;
+}
+
+/** -1 when `index` lies before all of them. */
+function lastRunAtOrBefore(runs: readonly ChunkRun[], index: number): number {
+  let low = -1;
+  let high = runs.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (runs[middle]!.firstChunk <= index) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }

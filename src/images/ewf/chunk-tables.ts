@@ -1,6 +1,5 @@
-/** Where the chunks lie: tables placed along the medium at open, their entries read only when needed. */
+/** The tables of one segment: which section lists how many chunks, and which is its copy. */
 import { u32, viewOf } from '../../bytes/little-endian.ts';
-import { type ByteSource } from '../../bytes/source.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
 import { adler32, readTableHeader, tableHeaderSize } from './layout.ts';
@@ -8,14 +7,13 @@ import { type Entries, recoverChunks } from './recover-chunks.ts';
 import { type Section, type SegmentSections } from './sections.ts';
 import { type Volume } from './volume.ts';
 
-/** One table and its copy: `count` chunks from `firstChunk` on. */
-export interface PlacedTable {
-  readonly firstChunk: number;
-  readonly count: number;
+/** A table and its copy (table2). */
+export interface ChunkTable {
   readonly segment: number;
-  /** The table, then its copy (table2) where there is one. */
+  readonly count: number;
   readonly copies: readonly TableCopy[];
-  /** Where the stored bytes of its last chunk end at the latest. */
+  /** Between these bytes of the segment lie its chunks. */
+  readonly dataStart: number;
   readonly dataEnd: number;
   /** Where there is no table: what was found by reading the chunks one after the other. */
   readonly recovered?: Entries;
@@ -24,119 +22,61 @@ export interface PlacedTable {
 export interface TableCopy {
   readonly section: Section;
   readonly baseOffset: number;
+  /** Entries as its header says, and as the section has room for. */
+  readonly claimed: number;
+  readonly room: number;
   readonly headerFits: boolean;
+  /** As it stands, to know a copy by. */
+  readonly firstEntry: number | null;
 }
 
-interface Found {
-  readonly count: number;
-  readonly segment: number;
-  readonly copies: TableCopy[];
-  readonly dataEnd: number;
-  readonly recovered?: Entries;
-}
-
-/** In order of chunks, without overlap; where segments are missing the chunks behind the hole are placed by counting from the end. */
-export function placeTables(sets: readonly SegmentSections[], volume: Volume, problems: ProblemLog): PlacedTable[] {
-  const groups: Found[][] = [[]];
-  let expected = 1;
-  sets.forEach((set, segment) => {
-    if (set.number > expected) groups.push([]);
-    expected = set.number + 1;
-    groups.at(-1)!.push(...tablesOf(set, segment, volume, problems));
-  });
-  const total = (tables: readonly Found[]) => tables.reduce((sum, { count }) => sum + count, 0);
-  const placed = place(groups[0]!, 0, volume, problems);
-  if (groups.length === 1) {
-    const known = total(groups[0]!);
-    if (known < volume.chunkCount) reportHole(known, volume, problems);
-    return placed;
-  }
-  if (groups.length > 2) {
-    const message = 'segments are missing in more than one place: those between the holes cannot be placed and are not read';
-    problems.add({ code: 'ewf.segment-unplaced', message, hidesEvidence: true });
-  }
-  const tail = groups.at(-1)!;
-  const start = volume.chunkCount - total(tail);
-  const free = placed.at(-1) === undefined ? 0 : placed.at(-1)!.firstChunk + placed.at(-1)!.count;
-  if (start < free) {
-    problems.add({
-      code: 'ewf.segment-unplaced',
-      message: `${total(tail)} chunks behind the hole do not fit into the medium`,
-      hidesEvidence: true,
-    });
-    return placed;
-  }
-  return [...placed, ...place(tail, start, volume, problems)];
-}
-
-function reportHole(known: number, { chunkCount, chunkSize, mediaSize }: Volume, problems: ProblemLog): void {
-  const lost = mediaSize - known * chunkSize;
-  const message = `tables list ${known} chunks, the medium has ${chunkCount}: the last ${lost} bytes of the medium are not in the image`;
-  problems.add({ code: 'ewf.chunks-missing', message, at: known * chunkSize, hidesEvidence: true });
-}
-
-function place(tables: readonly Found[], from: number, { chunkCount }: Volume, problems: ProblemLog): PlacedTable[] {
-  const placed: PlacedTable[] = [];
-  let firstChunk = from;
-  for (const table of tables) {
-    const count = Math.min(table.count, chunkCount - firstChunk);
-    if (count < table.count) {
-      const message = `a table lists ${table.count} chunks, the medium has room for ${Math.max(0, count)}`;
-      problems.add({ code: 'ewf.chunk-count', message });
-    }
-    if (count <= 0) break;
-    placed.push({ ...table, firstChunk, count });
-    firstChunk += count;
-  }
-  return placed;
-}
-
-/** A table2 that follows a table is its copy; one without a table before it stands for it. */
-function tablesOf({ name, source, sections }: SegmentSections, segment: number, volume: Volume, problems: ProblemLog): Found[] {
-  const tables: Found[] = [];
-  let sectors: Section | null = null;
-  let sectorsEnd: number | null = null;
-  let mayCopy = false;
-  for (const section of sections) {
-    if (section.type === 'sectors') {
-      if (sectors !== null) tables.push(...recoverTable(source, name, sectors, segment, volume, problems));
-      sectors = section;
-      sectorsEnd = section.dataOffset + section.dataSize;
-      mayCopy = false;
-    }
-    if (section.type !== 'table' && section.type !== 'table2') continue;
-    const header = headerOf(source, name, section, problems);
-    if (header === null) continue;
+export function findTables(set: SegmentSections, segment: number, volume: Volume, problems: ProblemLog): ChunkTable[] {
+  const tables: ChunkTable[] = [];
+  let sectors: Section | null = null; // seen, and no table for it yet
+  let open: { first: TableCopy; sectors: Section | null } | null = null; // a table whose copy may follow
+  const close = (second: TableCopy | null) => {
+    if (open === null) return;
+    const copies = second === null ? [open.first] : [open.first, second];
+    tables.push(tableOf(copies, open.sectors, tables.at(-1)?.dataEnd ?? 0, segment, set.name, problems));
+    open = null;
+  };
+  const recover = () => {
+    if (sectors !== null) tables.push(...recoverTable(set, sectors, segment, volume, problems));
     sectors = null;
-    const { count, ...copy } = header;
-    const before = tables.at(-1);
-    if (section.type === 'table2' && mayCopy && before !== undefined) {
-      before.copies.push({ section, ...copy });
-      mayCopy = false;
-      continue;
+  };
+  for (const section of set.sections) {
+    if (section.type === 'sectors') {
+      close(null);
+      recover();
+      sectors = section;
     }
-    tables.push({ count, segment, copies: [{ section, ...copy }], dataEnd: sectorsEnd ?? section.dataOffset + section.dataSize });
-    mayCopy = section.type === 'table';
+    const copy = section.type === 'table' || section.type === 'table2' ? readTable(set, section, problems) : null;
+    if (copy === null) continue;
+    const before = open as { first: TableCopy; sectors: Section | null } | null;
+    if (before !== null && section.type === 'table2' && isCopy(before.first, copy)) close(copy);
+    else {
+      close(null);
+      open = { first: copy, sectors };
+    }
+    sectors = null;
   }
-  if (sectors !== null) tables.push(...recoverTable(source, name, sectors, segment, volume, problems));
+  close(null);
+  recover();
   return tables;
 }
 
-/** Chunks whose table is gone (the file was cut off): found one after the other, as far as that leads. */
-function recoverTable(source: ByteSource, name: string, section: Section, segment: number, volume: Volume, problems: ProblemLog): Found[] {
-  const recovered = recoverChunks(source, section, volume);
-  const count = recovered.compressed.length;
-  const message = `${name}: the chunks at byte ${section.dataOffset} have no table: ${count} of them were found by reading them in order`;
-  problems.add({ code: 'ewf.table-missing', message, at: section.offset, hidesEvidence: true });
-  return count === 0 ? [] : [{ count, segment, copies: [], dataEnd: recovered.starts[count]!, recovered }];
-}
+/** Damaged ones pass for copies: two tables where there is one would move all chunks behind them. */
+const isCopy = (first: TableCopy, second: TableCopy): boolean =>
+  !(first.headerFits && second.headerFits) ||
+  (first.claimed === second.claimed && first.baseOffset === second.baseOffset && first.firstEntry === second.firstEntry);
 
-function headerOf(source: SegmentSections['source'], name: string, section: Section, problems: ProblemLog) {
+function readTable({ name, source }: SegmentSections, section: Section, problems: ProblemLog): TableCopy | null {
   const place = `${name}: ${section.type} section at byte ${section.offset}`;
   try {
-    const bytes = source.read(section.dataOffset, Math.min(tableHeaderSize, section.dataSize));
+    const bytes = source.read(section.dataOffset, Math.min(tableHeaderSize + 4, section.dataSize));
     if (bytes.length < tableHeaderSize) {
-      problems.add({ code: 'ewf.truncated', message: `${place}: the file ends within it`, at: section.offset, hidesEvidence: true });
+      const message = `${place}: ${bytes.length} bytes, expected at least ${tableHeaderSize}`;
+      problems.add({ code: 'ewf.truncated', message, at: section.offset, hidesEvidence: true });
       return null;
     }
     const { entryCount, baseOffset, checksum } = readTableHeader(viewOf(bytes));
@@ -145,14 +85,11 @@ function headerOf(source: SegmentSections['source'], name: string, section: Sect
       problems.add({ code: 'ewf.table-checksum', message: `${place}: the checksum of its header does not fit`, at: section.offset });
     const room = Math.floor((section.dataSize - tableHeaderSize) / 4);
     if (entryCount > room) {
-      problems.add({
-        code: 'ewf.table-size',
-        message: `${place}: ${entryCount} entries, there is room for ${room}`,
-        at: section.offset,
-        hidesEvidence: true,
-      });
+      const message = `${place}: ${entryCount} entries, there is room for ${room}`;
+      problems.add({ code: 'ewf.table-size', message, at: section.offset, hidesEvidence: true });
     }
-    return { count: Math.min(entryCount, room), baseOffset, headerFits };
+    const firstEntry = bytes.length >= tableHeaderSize + 4 ? u32(viewOf(bytes), tableHeaderSize) : null;
+    return { section, baseOffset, claimed: entryCount, room, headerFits, firstEntry };
   } catch (error) {
     if (!(error instanceof ReadError)) throw error;
     problems.add({ code: 'read.bad-sector', message: `${place}: ${error.message}`, at: section.offset, hidesEvidence: true });
@@ -160,61 +97,52 @@ function headerOf(source: SegmentSections['source'], name: string, section: Sect
   }
 }
 
-/** From the first copy whose checksum fits, else from the first that can be read. Null when none can. */
-export function readEntries({ source, name }: SegmentSections, table: PlacedTable, problems: ProblemLog): Entries | null {
-  if (table.recovered !== undefined) return table.recovered;
-  let second: Entries | null = null;
-  for (const { section, baseOffset, headerFits } of table.copies) {
-    try {
-      const length = table.count * 4;
-      const bytes = source.read(section.dataOffset + tableHeaderSize, length + 4);
-      if (bytes.length < length) continue;
-      const entries = decodeEntries(viewOf(bytes), table, baseOffset);
-      const hasChecksum = bytes.length === length + 4 && section.dataSize >= tableHeaderSize + length + 4;
-      if (headerFits && (!hasChecksum || isSmart(section, length) || adler32(bytes.subarray(0, length)) === u32(viewOf(bytes), length)))
-        return entries;
-      second ??= entries;
-    } catch (error) {
-      if (!(error instanceof ReadError)) throw error;
-      problems.add({
-        code: 'read.bad-sector',
-        message: `${name}: ${section.type} section at byte ${section.offset}: ${error.message}`,
-        at: section.offset,
-      });
-    }
+function tableOf(
+  copies: readonly TableCopy[],
+  sectors: Section | null,
+  free: number,
+  segment: number,
+  name: string,
+  problems: ProblemLog,
+): ChunkTable {
+  const first = copies[0]!;
+  const { section } = first;
+  const count = countOf(copies);
+  if (count !== first.claimed) {
+    const message = `${name}: table at byte ${section.offset}: ${first.claimed} entries, ${count} are taken for it`;
+    problems.add({ code: 'ewf.chunk-count', message, at: section.offset, hidesEvidence: true });
   }
-  const { offset } = table.copies[0]!.section;
-  const what = second === null ? 'cannot be read' : 'has a wrong checksum, and no good copy';
-  problems.add({ code: 'ewf.table-damaged', message: `${name}: table at byte ${offset} ${what}`, at: offset, hidesEvidence: true });
-  return second;
+  const usable = copies.filter(({ room }) => room >= count);
+  const place = { segment, count, copies: usable };
+  if (sectors !== null) return { ...place, dataStart: sectors.dataOffset, dataEnd: sectors.dataOffset + sectors.dataSize };
+  if (!holdsChunks(section, count)) return { ...place, dataStart: Math.min(free, section.offset), dataEnd: section.offset };
+  return { ...place, dataStart: section.dataOffset + tableHeaderSize + count * 4, dataEnd: section.dataOffset + section.dataSize };
 }
 
-/** SMART keeps the chunks themselves behind the entries: there is no checksum of the entries. */
-const isSmart = (section: Section, length: number): boolean => section.dataSize > tableHeaderSize + length + 64;
+/** What a sound header says; without one, as many as both agree on, or as the section is made for (entries and their checksum). */
+function countOf(copies: readonly TableCopy[]): number {
+  const sound = copies.find(({ headerFits, claimed, room }) => headerFits && claimed <= room);
+  if (sound !== undefined) return sound.claimed;
+  const { claimed, room, section } = copies[0]!;
+  const agreed = claimed <= room && copies[1]?.claimed === claimed;
+  return agreed || (claimed <= room && holdsChunks(section, claimed)) ? claimed : Math.max(0, room - 1);
+}
 
-/**
- * Bit 31 says compressed, the rest is the offset from the base. EnCase 6.7 wrote segments above 2 GiB without a base: there the offsets
- * run over into bit 31, and from then on all chunks are stored uncompressed.
- */
-function decodeEntries(view: DataView, table: PlacedTable, baseOffset: number): Entries {
-  const starts = new Float64Array(table.count + 1);
-  const compressed = new Uint8Array(table.count);
-  let overflowed = false;
-  for (let index = 0; index < table.count; index++) {
-    const value = u32(view, index * 4);
-    const low = value % 0x8000_0000;
-    if (
-      !overflowed &&
-      index > 0 &&
-      value >= 0x8000_0000 &&
-      baseOffset + low < starts[index - 1]! &&
-      baseOffset + value > starts[index - 1]!
-    )
-      overflowed = true;
-    starts[index] = baseOffset + (overflowed ? value : low);
-    compressed[index] = !overflowed && value >= 0x8000_0000 ? 1 : 0;
-  }
-  const last = starts[table.count - 1] ?? 0;
-  starts[table.count] = table.dataEnd > last ? table.dataEnd : last;
-  return { starts, compressed };
+/** EnCase 1 and SMART keep the chunks themselves in the table section, behind the entries: there is no checksum of the entries. */
+export const holdsChunks = (section: Section, count: number): boolean => section.dataSize > tableHeaderSize + count * 4 + 64;
+
+/** Chunks whose table is gone (the file was cut off): found one after the other, as far as that leads. */
+function recoverTable(
+  { source, name }: SegmentSections,
+  section: Section,
+  segment: number,
+  volume: Volume,
+  problems: ProblemLog,
+): ChunkTable[] {
+  const recovered = recoverChunks(source, section, volume);
+  const count = recovered.compressed.length;
+  const message = `${name}: the chunks at byte ${section.dataOffset} have no table: ${count} of them are found by reading them in order`;
+  problems.add({ code: 'ewf.table-missing', message, at: section.offset, hidesEvidence: true });
+  if (count === 0) return [];
+  return [{ segment, count, copies: [], dataStart: section.dataOffset, dataEnd: recovered.starts[count]!, recovered }];
 }

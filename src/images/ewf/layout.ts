@@ -8,6 +8,11 @@ export const signature = 'EVF\x09\x0d\x0a\xff\x00';
 export const fileHeaderSize = 13;
 export const descriptorSize = 76;
 
+export const sectionTypes: ReadonlySet<string> = new Set([
+  ...['header', 'header2', 'xheader', 'volume', 'disk', 'data', 'sectors', 'table', 'table2'],
+  ...['hash', 'digest', 'xhash', 'error2', 'session', 'incomplete', 'ltree', 'ltypes', 'next', 'done'],
+]);
+
 /** The segment's number, or null (with a problem) where the file is no segment. */
 export function readFileHeader(source: ByteSource, name: string, problems: ProblemLog): number | null {
   const bytes = source.read(0, fileHeaderSize);
@@ -25,10 +30,11 @@ export const readDescriptor = (bytes: Uint8Array) => {
   return {
     type: cString(bytes.subarray(0, 16)),
     next: u64size(view, 16),
-    size: u64size(view, 24), // with this descriptor
-    checksum: u32(view, 72), // Adler-32 of the 72 bytes before it
+    size: u64size(view, 24), // with this descriptor; at 72 stands the Adler-32 of all before it
   };
 };
+
+export const descriptorFits = (bytes: Uint8Array): boolean => adler32(bytes.subarray(0, 72)) === u32(viewOf(bytes), 72);
 
 export const readVolumeFields = (view: DataView) => ({
   mediaType: u8(view, 0),
@@ -49,10 +55,13 @@ export const readTableHeader = (view: DataView) => ({
 
 export const tableHeaderSize = 24;
 
-/** RFC 1950 section 8.2. `n` bytes at once so that the sums stay below 2^31. */
-export function adler32(bytes: Uint8Array): number {
-  let a = 1;
-  let b = 0;
+/** Bytes that a packed chunk can take: deflate adds at most 5 bytes to each 16 KiB that it cannot pack (zlib technical details). */
+export const mostPacked = (chunkSize: number): number => chunkSize + (chunkSize >>> 8) + 1024;
+
+/** RFC 1950 section 8.2. 3,800 bytes at once, so that the sums stay below 2^31. `sum` goes on from bytes before. */
+export function adler32(bytes: Uint8Array, sum = 1): number {
+  let a = sum & 0xffff;
+  let b = sum >>> 16;
   for (let at = 0; at < bytes.length; ) {
     const end = Math.min(bytes.length, at + 3800);
     for (; at < end; at++) {

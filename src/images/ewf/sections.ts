@@ -2,13 +2,13 @@
 import { type ByteSource } from '../../bytes/source.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
-import { adler32, descriptorSize, fileHeaderSize, readDescriptor } from './layout.ts';
+import { descriptorFits, descriptorSize, fileHeaderSize, readDescriptor, sectionTypes } from './layout.ts';
 
 export interface Section {
   readonly type: string;
   /** Byte offset of its descriptor in the segment file. */
   readonly offset: number;
-  /** Of what follows the descriptor. */
+  /** Of what follows the descriptor, up to the next section at most. */
   readonly dataOffset: number;
   readonly dataSize: number;
 }
@@ -18,66 +18,126 @@ export interface SegmentSections {
   readonly source: ByteSource;
   readonly number: number;
   readonly sections: readonly Section[];
-  /** True when the chain came to its proper end (`next` or `done`). */
-  readonly whole: boolean;
 }
 
-const known = new Set(['header', 'header2', 'xheader', 'volume', 'disk', 'data', 'sectors', 'table', 'table2', 'hash', 'digest', 'xhash']);
-for (const type of ['error2', 'session', 'next', 'done', 'incomplete', 'ltree', 'ltypes']) known.add(type);
+/** Segments of 16 TiB have fewer: EnCase 1 wrote four sections for each 512 MiB. */
+const mostSections = 200_000;
 
-/** A segment of 2 TiB with sections of a chunk each has fewer. */
-const mostSections = 1_000_000;
+/** Follows the chain; where it breaks, goes on at the next place that looks like a section. Offsets only rise, so it comes to an end. */
+export const readSections = (source: ByteSource, name: string, problems: ProblemLog): Section[] =>
+  withoutOverlap(followChain(source, name, problems));
 
-/** Follows the chain as far as it leads: offsets must rise, so it cannot turn in a circle. */
-export function readSections(source: ByteSource, name: string, problems: ProblemLog): { sections: Section[]; whole: boolean } {
+function followChain(source: ByteSource, name: string, problems: ProblemLog): Section[] {
   const sections: Section[] = [];
   let offset = fileHeaderSize;
   while (sections.length < mostSections) {
-    const bytes = readAt(source, offset, name, problems);
-    if (bytes === null) return { sections, whole: false };
-    const { type, next, size, checksum } = readDescriptor(bytes);
-    const stop = (what: string) => {
-      problems.add({
-        code: 'ewf.section-chain',
-        message: `${name}: section at byte ${offset}: ${what}; what follows is not read`,
-        at: offset,
-        hidesEvidence: true,
-      });
-      return { sections, whole: false };
-    };
-    if (!known.has(type)) return stop(`its type is not known, found '${type.slice(0, 16)}'`);
-    if (adler32(bytes.subarray(0, 72)) !== checksum) {
-      const message = `${name}: section '${type}' at byte ${offset}: its checksum does not fit`;
-      problems.add({ code: 'ewf.section-checksum', message, at: offset });
+    const descriptor = descriptorAt(source, offset, name, problems);
+    if (descriptor !== null && (descriptor.fits || sectionTypes.has(descriptor.type))) {
+      reportDescriptor(descriptor, name, problems);
+      sections.push(sectionOf(descriptor, source.size));
+      if (isLast(descriptor)) return sections;
+      const { next } = descriptor;
+      const sound = next > offset && next < source.size;
+      if (sound && (descriptor.fits || fitsAt(source, next))) {
+        offset = next;
+        continue;
+      }
     }
-    const last = type === 'next' || type === 'done';
-    const end = last || next <= offset ? source.size : next;
-    const dataOffset = offset + descriptorSize;
-    const claimed = size >= descriptorSize ? size - descriptorSize : end - dataOffset;
-    sections.push({ type, offset, dataOffset, dataSize: Math.max(0, Math.min(claimed, source.size - dataOffset)) });
-    if (last) return { sections, whole: true };
-    if (next <= offset) return stop(`the next one is said to be at byte ${next}, expected a place behind it`);
-    if (next >= source.size) return stop(`the next one is said to be at byte ${next}, the file ends at ${source.size}`);
-    offset = next;
+    const found = findDescriptor(source, offset + 1);
+    const broken = descriptor === null ? 'cannot be read' : `type ${printable(descriptor.type)}, leads to byte ${descriptor.next}`;
+    const outcome = found === null ? 'no further section is found' : `the next one is found at byte ${found}`;
+    const message = `${name}: the chain of sections breaks at byte ${offset} (${broken}, the file has ${source.size} bytes): ${outcome}`;
+    problems.add({ code: 'ewf.section-chain', message, at: offset, hidesEvidence: true });
+    if (found === null) return sections;
+    offset = found;
   }
-  problems.add({ code: 'ewf.section-chain', message: `${name}: more than ${mostSections} sections`, hidesEvidence: true });
-  return { sections, whole: false };
+  const message = `${name}: more than ${mostSections} sections: the rest is not read`;
+  problems.add({ code: 'ewf.section-chain', message, at: offset, hidesEvidence: true });
+  return sections;
 }
 
-function readAt(source: ByteSource, offset: number, name: string, problems: ProblemLog): Uint8Array | null {
+type Descriptor = ReturnType<typeof readDescriptor> & { readonly offset: number; readonly fits: boolean };
+
+const isLast = ({ type }: Descriptor): boolean => type === 'next' || type === 'done';
+
+function sectionOf({ type, offset, size }: Descriptor, fileSize: number): Section {
+  const dataOffset = offset + descriptorSize;
+  const room = Math.max(0, fileSize - dataOffset);
+  return { type, offset, dataOffset, dataSize: size >= descriptorSize ? Math.min(size - descriptorSize, room) : room };
+}
+
+/** No byte belongs to two sections: else a hostile file could have the same gigabytes read for each of them. */
+const withoutOverlap = (sections: readonly Section[]): Section[] =>
+  sections.map((section, index) => {
+    const room = Math.max(0, (sections[index + 1]?.offset ?? Number.POSITIVE_INFINITY) - section.dataOffset);
+    return room < section.dataSize ? { ...section, dataSize: room } : section;
+  });
+
+function reportDescriptor({ type, offset, fits }: Descriptor, name: string, problems: ProblemLog): void {
+  const place = `${name}: section at byte ${offset}`;
+  if (!fits) problems.add({ code: 'ewf.section-checksum', message: `${place} ('${type}'): its checksum does not fit`, at: offset });
+  if (sectionTypes.has(type)) return;
+  const message = `${place}: its type ${printable(type)} is not known, it is passed over`;
+  problems.add({ code: 'ewf.section-type', message, at: offset, hidesEvidence: true });
+}
+
+const printable = (type: string): string =>
+  /^[\x20-\x7e]+$/.test(type) ? `'${type}'` : `0x${Buffer.from(type, 'latin1').toString('hex')}`;
+
+function descriptorAt(source: ByteSource, offset: number, name: string, problems: ProblemLog): Descriptor | null {
   try {
     const bytes = source.read(offset, descriptorSize);
-    if (bytes.length === descriptorSize) return bytes;
-    const message = `${name}: a section is expected at byte ${offset}, the file ends at ${source.size}`;
+    if (bytes.length === descriptorSize) return { ...readDescriptor(bytes), offset, fits: descriptorFits(bytes) };
+    const message = `${name}: a section is expected at byte ${offset}, the file ends at byte ${source.size}`;
     problems.add({ code: 'ewf.truncated', message, at: offset, hidesEvidence: true });
   } catch (error) {
     if (!(error instanceof ReadError)) throw error;
-    problems.add({
-      code: 'read.bad-sector',
-      message: `${name}: section at byte ${offset}: ${error.message}`,
-      at: offset,
-      hidesEvidence: true,
-    });
+    const message = `${name}: section at byte ${offset}: ${error.message}`;
+    problems.add({ code: 'read.bad-sector', message, at: offset, hidesEvidence: true });
+  }
+  return null;
+}
+
+function fitsAt(source: ByteSource, offset: number): boolean {
+  const bytes = readWindow(source, offset, descriptorSize);
+  return bytes?.length === descriptorSize && descriptorFits(bytes);
+}
+
+const windowSize = 1024 * 1024;
+
+/** The next place from `from` on with a section's name, a checksum that fits, and a next section behind it. Null when there is none. */
+function findDescriptor(source: ByteSource, from: number): number | null {
+  for (let start = from; start + descriptorSize <= source.size; start += windowSize - descriptorSize) {
+    const window = readWindow(source, start, windowSize);
+    if (window === null) continue;
+    let nearest: number | null = null;
+    for (const type of sectionTypes) {
+      const at = findType(window, type, start, source.size);
+      if (at !== null && (nearest === null || at < nearest)) nearest = at;
+    }
+    if (nearest !== null) return start + nearest;
+  }
+  return null;
+}
+
+function readWindow(source: ByteSource, start: number, length: number): Buffer | null {
+  try {
+    const bytes = source.read(start, length);
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  } catch (error) {
+    if (!(error instanceof ReadError)) throw error;
+    return null; // the caller tells of the broken chain in any case
+  }
+}
+
+function findType(window: Buffer, type: string, start: number, size: number): number | null {
+  const wanted = Buffer.alloc(16);
+  wanted.write(type, 'latin1');
+  for (let at = window.indexOf(wanted); at >= 0 && at + descriptorSize <= window.length; at = window.indexOf(wanted, at + 1)) {
+    const bytes = window.subarray(at, at + descriptorSize);
+    const { next } = readDescriptor(bytes);
+    const leads = type === 'next' || type === 'done' ? next >= start + at : next > start + at && next <= size;
+    if (leads && descriptorFits(bytes)) return at;
   }
   return null;
 }

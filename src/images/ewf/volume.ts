@@ -5,7 +5,7 @@ import { hex } from '../../bytes/text.ts';
 import { FormatError, ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
 import { adler32, readVolumeFields } from './layout.ts';
-import { type Section } from './sections.ts';
+import { type Section, type SegmentSections } from './sections.ts';
 
 export interface Volume {
   readonly mediaSize: number;
@@ -17,46 +17,98 @@ export interface Volume {
   readonly setIdentifier: string | null;
 }
 
+/** Each segment but the first of EnCase repeats the volume section under the name `data`, so one good copy is enough. */
+export function findVolume(sets: readonly SegmentSections[], problems: ProblemLog): Volume {
+  const candidates: (Candidate & { readonly name: string })[] = [];
+  let refused: unknown = null;
+  for (const { name, source, sections } of sets) {
+    for (const section of sections) {
+      if (section.type !== 'volume' && section.type !== 'disk' && section.type !== 'data') continue;
+      try {
+        candidates.push({ ...readVolume(source, name, section), name });
+      } catch (error) {
+        if (!(error instanceof FormatError)) throw error;
+        refused ??= error;
+      }
+    }
+  }
+  const chosen = candidates.find(({ fits }) => fits) ?? candidates[0];
+  if (chosen === undefined && refused !== null) throw refused;
+  if (chosen === undefined) {
+    throw new FormatError(
+      'ewf.no-volume',
+      `${sets[0]!.name}: no volume section: neither the size of the medium nor that of its chunks is known`,
+    );
+  }
+  if (refused instanceof FormatError) problems.add({ code: refused.code, message: `${refused.message}; another copy is used` });
+  for (const candidate of candidates) reportDoubt(candidate, chosen, problems);
+  return chosen.volume;
+}
+
+function reportDoubt(
+  { name, place, at, fits, volume, chunksTold }: Candidate & { readonly name: string },
+  chosen: Candidate,
+  problems: ProblemLog,
+) {
+  const used = volume === chosen.volume;
+  if (!fits) {
+    const outcome = used ? 'no better copy is found, its values are used as they are' : 'another copy is used';
+    problems.add({ code: 'ewf.volume-checksum', message: `${place}: its checksum does not fit; ${outcome}`, at });
+  } else if (!used && !sameMedium(volume, chosen.volume)) {
+    const message = `${place}: tells of another medium than ${chosen.place}: ${name} may belong to another image`;
+    problems.add({ code: 'ewf.segment-foreign', message, at, hidesEvidence: true });
+  }
+  if (used && volume.chunkCount !== chunksTold) {
+    const message = `${place}: ${chunksTold} chunks, the medium of ${volume.mediaSize} bytes needs ${volume.chunkCount}`;
+    problems.add({ code: 'ewf.chunk-count', message, at });
+  }
+}
+
+const sameMedium = (a: Volume, b: Volume): boolean =>
+  a.mediaSize === b.mediaSize && a.chunkSize === b.chunkSize && a.setIdentifier === b.setIdentifier;
+
+interface Candidate {
+  readonly volume: Volume;
+  readonly place: string;
+  readonly at: number;
+  readonly fits: boolean;
+  readonly chunksTold: number;
+}
+
 const encaseSize = 1052;
 const smartSize = 94;
 const largestChunk = 16 * 1024 * 1024;
 
 /** Throws FormatError where no medium can be made out of it. */
-export function readVolume(source: ByteSource, name: string, section: Section, problems: ProblemLog): Volume {
+function readVolume(source: ByteSource, name: string, section: Section): Candidate {
   const bytes = readData(source, name, section);
   const view = viewOf(bytes);
   const fields = readVolumeFields(view);
   const place = `${name}: ${section.type} section at byte ${section.offset}`;
-  if (adler32(bytes.subarray(0, bytes.length - 4)) !== u32(view, bytes.length - 4)) {
-    problems.add({
-      code: 'ewf.volume-checksum',
-      message: `${place}: its checksum does not fit; its values are used as they are`,
-      at: section.offset,
-    });
-  }
   const { sectorsPerChunk, bytesPerSector, mediaType } = fields;
   const smart = bytes.length === smartSize;
-  const sectorCount = smart ? u32(view, 16) : fields.sectorCount;
   const chunkSize = sectorsPerChunk * bytesPerSector;
   if (bytesPerSector < 128 || bytesPerSector > 65_536)
     throw new FormatError('ewf.sector-size', `${place}: ${bytesPerSector} bytes a sector, expected 128 to 65,536`);
   if (chunkSize === 0 || chunkSize > largestChunk)
     throw new FormatError('ewf.chunk-size', `${place}: chunks of ${chunkSize} bytes, expected 1 to ${largestChunk}`);
+  const sectorCount = smart ? u32(view, 16) : fields.sectorCount;
   const mediaSize = mediaSizeOf(sectorCount, bytesPerSector, fields.chunkCount * chunkSize, place);
-  const needed = Math.ceil(mediaSize / chunkSize);
-  if (needed !== fields.chunkCount) {
-    const message = `${place}: ${fields.chunkCount} chunks, the medium of ${mediaSize} bytes needs ${needed}`;
-    problems.add({ code: 'ewf.chunk-count', message, at: section.offset });
-  }
   const identifier = smart ? '' : guid(bytes.subarray(64, 80));
   return {
-    mediaSize,
-    bytesPerSector,
-    chunkSize,
-    chunkCount: needed,
-    mediaType,
-    compressionLevel: smart ? null : fields.compressionLevel,
-    setIdentifier: /^[0-]*$/.test(identifier) ? null : identifier,
+    volume: {
+      mediaSize,
+      bytesPerSector,
+      chunkSize,
+      chunkCount: Math.ceil(mediaSize / chunkSize),
+      mediaType,
+      compressionLevel: smart ? null : fields.compressionLevel,
+      setIdentifier: /^[0-]*$/.test(identifier) ? null : identifier,
+    },
+    place,
+    at: section.offset,
+    fits: adler32(bytes.subarray(0, bytes.length - 4)) === u32(view, bytes.length - 4),
+    chunksTold: fields.chunkCount,
   };
 }
 
