@@ -75,7 +75,6 @@ const statements = [
      media_type text,
      record text not null,
      primary key (examination_id, locator))`,
-  'alter table entry alter column record set compression lz4',
 
   `create table problem (
      examination_id uuid not null,
