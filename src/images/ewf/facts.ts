@@ -80,7 +80,7 @@ function volumeFacts({ mediaType, compressionLevel, setIdentifier }: Volume): Ac
   };
   const levels = ['no compression', 'good (fast) compression', 'best compression'];
   return {
-    mediaType: types[mediaType] ?? `unknown (${mediaType})`,
+    ...(mediaType === null ? {} : { mediaType: types[mediaType] ?? `unknown (${mediaType})` }),
     ...(compressionLevel === null ? {} : { compression: levels[compressionLevel] ?? `unknown (${compressionLevel})` }),
     ...(setIdentifier === null ? {} : { setIdentifier }),
   };
@@ -100,7 +100,20 @@ function readData(
   }
 }
 
-/** Packed text: UTF-16 (header2), UTF-8 (xheader, xhash) or the code page of the acquiring machine (header), taken as Latin-1. */
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true });
+const windows1252 = new TextDecoder('windows-1252');
+
+/** The code page of the acquiring machine stands nowhere: UTF-8 where the bytes are valid UTF-8, else that of western Windows. */
+function textOfUnknownPage(bytes: Uint8Array): string {
+  try {
+    return strictUtf8.decode(bytes);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return windows1252.decode(bytes);
+  }
+}
+
+/** Packed text: UTF-16 (header2), UTF-8 (xheader, xhash) or the code page of the acquiring machine (header). */
 function readText(set: SegmentSections, section: Section, problems: ProblemLog): string | undefined {
   const packed = readData(set, section, problems);
   if (packed === null) return undefined;
@@ -113,8 +126,7 @@ function readText(set: SegmentSections, section: Section, problems: ProblemLog):
           .swap16()
           .toString('utf16le'),
       );
-    if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return safeText(bytes.subarray(3).toString('utf8'));
-    return safeText(bytes.toString(section.type === 'header' ? 'latin1' : 'utf8'));
+    return safeText(textOfUnknownPage(bytes));
   } catch (error) {
     const message = `${set.name}: ${section.type} section at byte ${section.offset}: cannot be unpacked (${(error as Error).message})`;
     problems.add({ code: 'ewf.header-damaged', message, at: section.offset });
@@ -170,10 +182,12 @@ function elementText(xml: string, element: string): string | null {
     .trim();
 }
 
+const hexDigits = { md5: 32, sha1: 40, sha256: 64 };
+
 function hashesOfXml(xml: string): StoredHash[] {
   return (['md5', 'sha1', 'sha256'] as const).flatMap((algorithm) => {
-    const value = elementText(xml, algorithm)?.toLowerCase() ?? '';
-    return /^[0-9a-f]{32,64}$/.test(value) ? [{ algorithm, value, place: 'xhash section' }] : [];
+    const value = (elementText(xml, algorithm.toUpperCase()) ?? elementText(xml, algorithm) ?? '').toLowerCase();
+    return value.length === hexDigits[algorithm] && /^[0-9a-f]+$/.test(value) ? [{ algorithm, value, place: 'xhash section' }] : [];
   });
 }
 

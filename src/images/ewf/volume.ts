@@ -12,7 +12,8 @@ export interface Volume {
   readonly bytesPerSector: number;
   readonly chunkSize: number;
   readonly chunkCount: number;
-  readonly mediaType: number;
+  /** The short volume section of EnCase 1 and SMART says neither this nor what follows. */
+  readonly mediaType: number | null;
   readonly compressionLevel: number | null;
   readonly setIdentifier: string | null;
 }
@@ -86,23 +87,23 @@ function readVolume(source: ByteSource, name: string, section: Section): Candida
   const fields = readVolumeFields(view);
   const place = `${name}: ${section.type} section at byte ${section.offset}`;
   const { sectorsPerChunk, bytesPerSector, mediaType } = fields;
-  const smart = bytes.length === smartSize;
+  const short = bytes.length === smartSize;
   const chunkSize = sectorsPerChunk * bytesPerSector;
   if (bytesPerSector < 128 || bytesPerSector > 65_536)
     throw new FormatError('ewf.sector-size', `${place}: ${bytesPerSector} bytes a sector, expected 128 to 65,536`);
   if (chunkSize === 0 || chunkSize > largestChunk)
     throw new FormatError('ewf.chunk-size', `${place}: chunks of ${chunkSize} bytes, expected 1 to ${largestChunk}`);
-  const sectorCount = smart ? u32(view, 16) : fields.sectorCount;
+  const sectorCount = short ? u32(view, 16) : fields.sectorCount;
   const mediaSize = mediaSizeOf(sectorCount, bytesPerSector, fields.chunkCount * chunkSize, place);
-  const identifier = smart ? '' : guid(bytes.subarray(64, 80));
+  const identifier = short ? '' : guid(bytes.subarray(64, 80));
   return {
     volume: {
       mediaSize,
       bytesPerSector,
       chunkSize,
       chunkCount: Math.ceil(mediaSize / chunkSize),
-      mediaType,
-      compressionLevel: smart ? null : fields.compressionLevel,
+      mediaType: short ? null : mediaType,
+      compressionLevel: short ? null : fields.compressionLevel,
       setIdentifier: /^[0-]*$/.test(identifier) ? null : identifier,
     },
     place,
