@@ -42,7 +42,13 @@ export const unsupportedContent: readonly { readonly label: string; readonly sig
   { label: 'exFAT', signatures: [{ at: 3, bytes: 'EXFAT   ' }] },
   { label: 'ReFS', signatures: [{ at: 3, bytes: 'ReFS\0\0\0\0' }] },
   { label: 'APFS', signatures: [{ at: 32, bytes: 'NXSB' }] },
-  { label: 'HFS+', signatures: [{ at: 1024, bytes: 'H+\0\x04' }, { at: 1024, bytes: 'HX\0\x05' }] },
+  {
+    label: 'HFS+',
+    signatures: [
+      { at: 1024, bytes: 'H+\0\x04' },
+      { at: 1024, bytes: 'HX\0\x05' },
+    ],
+  },
   { label: 'XFS', signatures: [{ at: 0, bytes: 'XFSB' }] },
   { label: 'Btrfs', signatures: [{ at: 65_600, bytes: '_BHRfS_M' }] },
   { label: 'SquashFS', signatures: [{ at: 0, bytes: 'hsqs' }] },

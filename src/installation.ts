@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Pool } from 'pg';
-import { pino, type Logger } from 'pino';
+import { type Logger, pino } from 'pino';
 import { type Config } from './config.ts';
 import { openSigner, type Signer } from './custody/signer.ts';
 import { type ThreadPool } from './evidence/task.ts';
@@ -32,9 +32,20 @@ export interface Installation {
 export const packageVersion = async (): Promise<string> =>
   (JSON.parse(await readFile(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as { version: string }).version;
 
+/** Code and words of an error, without what hangs on it: connections hold more than a log should. */
+const plainError = (error: Error & { code?: unknown }) => ({
+  type: error.name,
+  code: error.code,
+  message: error.message,
+  stack: error.stack,
+});
+
 /** Starts or joins the database, brings its schema up to date, and opens the key. `onStage` hears what takes its time. */
 export async function openInstallation(config: Config, onStage: (what: string) => void = () => undefined): Promise<Installation> {
-  const log = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd: 2, sync: true }));
+  const log = pino(
+    { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime, serializers: { err: plainError } },
+    pino.destination({ fd: 2, sync: true }),
+  );
   const closing: (() => Promise<void>)[] = [];
   const close = async () => {
     for (let step = closing.pop(); step !== undefined; step = closing.pop()) await step();

@@ -6,8 +6,8 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { Command } from 'commander';
-import { findSets, standardProfile } from './cli/process.ts';
 import { CommandError } from './cli/exit-codes.ts';
+import { findSets, standardProfile } from './cli/process.ts';
 import { readConfig } from './config.ts';
 import { type ApiWork, createApi, RefusedError, type SubmitRequest } from './http/api.ts';
 import { type Installation, openInstallation } from './installation.ts';
@@ -94,7 +94,9 @@ const { token, path } = await apiToken(installation.config.dataFolder);
 const api = createApi(workFor(installation, worker), token);
 const address = await api.listen({ host: flags.host, port: flags.port });
 process.stdout.write(
-  flags.json ? `${JSON.stringify({ event: 'serving', address, token: path })}\n` : `serving on ${address}; the token of the API is in ${path}\n`,
+  flags.json
+    ? `${JSON.stringify({ event: 'serving', address, token: path })}\n`
+    : `serving on ${address}; the token of the API is in ${path}\n`,
 );
 
 closeWithGrace({ delay: 30_000 }, async ({ err }) => {

@@ -19,7 +19,9 @@ const installation = await openInstallation(config);
 const worker = await installation.startWorker(() => undefined);
 const { threads, concurrency } = config;
 process.stdout.write(
-  flags.json ? `${JSON.stringify({ event: 'working', worker: worker.id, threads, concurrency })}\n` : `worker ${worker.id}: ${threads} threads, ${concurrency} units at once\n`,
+  flags.json
+    ? `${JSON.stringify({ event: 'working', worker: worker.id, threads, concurrency })}\n`
+    : `worker ${worker.id}: ${threads} threads, ${concurrency} units at once\n`,
 );
 
 const watchdog = setInterval(() => {

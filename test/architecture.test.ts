@@ -43,7 +43,19 @@ const left = new Set([
   'examine',
   'workers',
 ]);
-const right = new Set(['custody', 'store', 'pipeline', 'reports', 'sharing', 'queue', 'installation.ts', 'http', 'cli', 'serve.ts', 'work.ts']);
+const right = new Set([
+  'custody',
+  'store',
+  'pipeline',
+  'reports',
+  'sharing',
+  'queue',
+  'installation.ts',
+  'http',
+  'cli',
+  'serve.ts',
+  'work.ts',
+]);
 
 const allFiles = (folder: string): string[] =>
   readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -1,8 +1,9 @@
 /** `list`, `show`, `cat`: what was found in an examination. */
+
+import { type VolumeReference } from '../evidence/task.ts';
 import { type Installation } from '../installation.ts';
 import { listEntries, problemsAt, readEntry, readVolumes } from '../store/catalogue.ts';
 import { listExaminations, readExamination } from '../store/examinations.ts';
-import { type VolumeReference } from '../evidence/task.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { formatBytes, visible } from './terminal.ts';
 
@@ -17,7 +18,10 @@ export async function listAll({ database }: Installation, json: boolean, out: Ou
   for (const found of await listExaminations(database, pageSize)) {
     const { id, status, created, image } = found;
     if (json) out.write(`${JSON.stringify(found)}\n`);
-    else out.write(`${id}  ${created.toISOString()}  ${status.padEnd(16)}  ${visible(found.case)} / ${visible(found.exhibit)}  ${visible(image.paths[0] ?? '')}\n`);
+    else
+      out.write(
+        `${id}  ${created.toISOString()}  ${status.padEnd(16)}  ${visible(found.case)} / ${visible(found.exhibit)}  ${visible(image.paths[0] ?? '')}\n`,
+      );
   }
 }
 
@@ -44,7 +48,8 @@ export async function chooseExamination({ database }: Installation, wanted: stri
     return newest.id;
   }
   const known = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(wanted) ? await readExamination(database, wanted) : null;
-  if (known === null) throw new CommandError(exitCodes.refused, 'examination.not-found', `examination ${wanted}: not found; 'custodia list' shows all`);
+  if (known === null)
+    throw new CommandError(exitCodes.refused, 'examination.not-found', `examination ${wanted}: not found; 'custodia list' shows all`);
   return wanted;
 }
 
@@ -60,7 +65,13 @@ export async function show(installation: Installation, examinationId: string, lo
 }
 
 /** Writes the content at a locator to `out`, as it is on the image. */
-export async function cat(installation: Installation, examinationId: string, locator: string, out: Output, signal: AbortSignal): Promise<void> {
+export async function cat(
+  installation: Installation,
+  examinationId: string,
+  locator: string,
+  out: Output,
+  signal: AbortSignal,
+): Promise<void> {
   const { database, threads, recorder } = installation;
   const found = await readExamination(database, examinationId);
   if (found === null) throw new CommandError(exitCodes.refused, 'examination.not-found', `examination ${examinationId}: not found`);
@@ -69,11 +80,19 @@ export async function cat(installation: Installation, examinationId: string, loc
     .filter((volume) => locator === volume.locator || locator.startsWith(`${volume.locator}/`))
     .sort((a, b) => b.locator.length - a.locator.length)[0];
   const volume: VolumeReference | null =
-    holder === undefined ? null : { locator: holder.locator, offset: holder.offset, length: holder.length, fileSystem: holder.fileSystem?.name ?? '' };
+    holder === undefined
+      ? null
+      : { locator: holder.locator, offset: holder.offset, length: holder.length, fileSystem: holder.fileSystem?.name ?? '' };
   if (volume === null && locator !== 'image:') throw notFound(locator);
-  if (locator !== 'image:' && locator !== volume?.locator && (await readEntry(database, examinationId, locator)) === null) throw notFound(locator);
+  if (locator !== 'image:' && locator !== volume?.locator && (await readEntry(database, examinationId, locator)) === null)
+    throw notFound(locator);
   await recorder.recordAccess(database, examinationId, 'cat', locator);
-  const task = { kind: 'read-content', image: found.examination.image, locator, volume: locator === 'image:' && volume?.locator !== 'image:' ? null : volume } as const;
+  const task = {
+    kind: 'read-content',
+    image: found.examination.image,
+    locator,
+    volume: locator === 'image:' && volume?.locator !== 'image:' ? null : volume,
+  } as const;
   await threads.run(task, {
     signal,
     async onBatch(batch) {
@@ -89,4 +108,8 @@ function writeAll(out: Output, bytes: Uint8Array): Promise<void> | void {
 }
 
 const notFound = (locator: string) =>
-  new CommandError(exitCodes.refused, 'locator.not-found', `${visible(locator)}: nothing was found at this place; 'custodia list EXAMINATION' shows all locators`);
+  new CommandError(
+    exitCodes.refused,
+    'locator.not-found',
+    `${visible(locator)}: nothing was found at this place; 'custodia list EXAMINATION' shows all locators`,
+  );

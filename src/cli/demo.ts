@@ -20,7 +20,9 @@ export async function demo(installation: Installation, out: NodeJS.WriteStream, 
   const { dataFolder } = installation.config;
   const write = (text: string) => out.write(text);
   const verified = await runVerify({ folder, evidence: [image], trust: [], json: false, dataFolder, write });
-  out.write(`\nThe report is in ${relative(process.cwd(), folder)}. Open ${join(relative(process.cwd(), folder), 'report.html')} in a browser.\n`);
+  out.write(
+    `\nThe report is in ${relative(process.cwd(), folder)}. Open ${join(relative(process.cwd(), folder), 'report.html')} in a browser.\n`,
+  );
   return verified !== 0 ? verified : status === exitCodes.hidden ? exitCodes.complete : status;
 }
 

@@ -24,7 +24,11 @@ export async function doctor(config: Config, json: boolean, out: Out): Promise<n
   };
   const major = Number(process.versions.node.split('.')[0]);
   found('node', major >= 24 ? 'ok' : 'missing', `${process.versions.node} at ${process.execPath}, expected 24 or newer`);
-  found('threads', 'ok', `${config.threads} threads, ${config.concurrency} units at once, ${formatBytes(totalmem())} memory, ${formatBytes(freemem())} free`);
+  found(
+    'threads',
+    'ok',
+    `${config.threads} threads, ${config.concurrency} units at once, ${formatBytes(totalmem())} memory, ${formatBytes(freemem())} free`,
+  );
   found('isolation', 'degraded', 'hostile content is read on threads of this process, without a sandbox of the operating system');
   await lookAtFolder(config, found);
   await lookAtServices(config, found);
@@ -59,7 +63,11 @@ async function lookAtServices(config: Config, found: Found): Promise<void> {
       );
       const { version, commit, skew } = rows[0]!;
       const kind = config.databaseUrl === null ? 'embedded' : 'external (DATABASE_URL)';
-      found('database', 'ok', `PostgreSQL ${version}, ${kind}, synchronous_commit ${commit}, clocks ${Math.round(Math.abs(skew))} ms apart`);
+      found(
+        'database',
+        'ok',
+        `PostgreSQL ${version}, ${kind}, synchronous_commit ${commit}, clocks ${Math.round(Math.abs(skew))} ms apart`,
+      );
       const queue = await installation.queue();
       found('queue', 'ok', `BullMQ on ${queue.backend}: ${JSON.stringify(await queue.counts())}`);
       found('signing key', 'ok', installation.signer.keyId);

@@ -72,7 +72,9 @@ async function runProcess(images: readonly string[], flags: ProcessFlags): Promi
     const options = { images, caseReference: flags.case, exhibit: flags.exhibit, examiner: flags.examiner, out: flags.out };
     const { status, reports } = await processImages(installation, options, view, signal);
     for (const report of reports) {
-      process.stdout.write(flags.json ? `${JSON.stringify({ event: 'report', status, ...report })}\n` : `${summaryLines(report).join('\n')}\n`);
+      process.stdout.write(
+        flags.json ? `${JSON.stringify({ event: 'report', status, ...report })}\n` : `${summaryLines(report).join('\n')}\n`,
+      );
     }
     return status;
   });
@@ -102,7 +104,12 @@ function program(version: string): Command {
     .action(runProcess);
   add('verify <folder>', 'verify a report folder: offline, without a database')
     .option('--evidence <file>', 'a file of the image to compare with (may be repeated)', collect, [])
-    .option('--trust <key>', 'a public key file or fingerprint to trust (may be repeated; default: the key of this installation)', collect, [])
+    .option(
+      '--trust <key>',
+      'a public key file or fingerprint to trust (may be repeated; default: the key of this installation)',
+      collect,
+      [],
+    )
     .action(async (folder: string, flags: Common & { evidence: string[]; trust: string[] }) => {
       const { dataFolder } = configOf(flags);
       const { evidence, trust, json = false } = flags;

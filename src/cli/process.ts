@@ -75,7 +75,12 @@ async function waitForAll(tracker: Tracker, view: ProgressView, signal: AbortSig
   }
 }
 
-async function writeReports(installation: Installation, examinations: readonly string[], out: string, view: ProgressView): Promise<Processed> {
+async function writeReports(
+  installation: Installation,
+  examinations: readonly string[],
+  out: string,
+  view: ProgressView,
+): Promise<Processed> {
   const reports: ReportSummary[] = [];
   let status: number = exitCodes.complete;
   for (const [index, id] of examinations.entries()) {
@@ -83,7 +88,11 @@ async function writeReports(installation: Installation, examinations: readonly s
     const folder = examinations.length === 1 ? out : join(out, String(index + 1));
     const found = await readExamination(installation.database, id);
     if (found?.examination.status === 'failed') {
-      throw new CommandError(exitCodes.failed, 'examination.failed', `examination ${id} could not be concluded: 'custodia list' and the log say why`);
+      throw new CommandError(
+        exitCodes.failed,
+        'examination.failed',
+        `examination ${id} could not be concluded: 'custodia list' and the log say why`,
+      );
     }
     const report = await writeExaminationReport(installation, id, folder);
     reports.push(report);
@@ -117,7 +126,8 @@ async function refuseUnusable(path: string, given: string): Promise<void> {
     if (!found.isFile() && !found.isBlockDevice()) {
       throw new CommandError(exitCodes.refused, 'image.kind', `${given}: is neither a file nor a block device`);
     }
-    if (found.isFile() && found.size === 0) throw new CommandError(exitCodes.refused, 'image.empty', `${given}: is empty, expected an image`);
+    if (found.isFile() && found.size === 0)
+      throw new CommandError(exitCodes.refused, 'image.empty', `${given}: is empty, expected an image`);
   } catch (error) {
     if (error instanceof CommandError) throw error;
     const code = (error as NodeJS.ErrnoException).code;
@@ -131,7 +141,8 @@ export async function refuseFullFolder(out: string): Promise<void> {
     if (error.code === 'ENOENT') return [];
     throw new CommandError(exitCodes.refused, 'out.unusable', `${out}: cannot be used for the report (${error.code})`);
   });
-  if (names.length > 0) throw new CommandError(exitCodes.refused, 'out.not-empty', `${out}: holds ${names.length} files, expected an empty or new folder`);
+  if (names.length > 0)
+    throw new CommandError(exitCodes.refused, 'out.not-empty', `${out}: holds ${names.length} files, expected an empty or new folder`);
   await mkdir(resolve(out, '..'), { recursive: true });
 }
 

@@ -21,7 +21,8 @@ export function createTracker(database: Pool, examinations: readonly string[]): 
     async look() {
       const all = await Promise.all(examinations.map((id) => lookAt(database, id)));
       const now = [...underWay.values()];
-      const sum = (kind: string, what: 'bytes' | 'files') => now.filter((unit) => unit.kind === kind).reduce((total, unit) => total + unit[what], 0);
+      const sum = (kind: string, what: 'bytes' | 'files') =>
+        now.filter((unit) => unit.kind === kind).reduce((total, unit) => total + unit[what], 0);
       const hashed = all.reduce((total, one) => total + one.hashed, 0) + sum('hash-media', 'bytes');
       const state: ProgressState = {
         stage: stageOf(all),

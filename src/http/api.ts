@@ -63,13 +63,17 @@ export function createApi(work: ApiWork, token: string): FastifyInstance {
   api.setErrorHandler(async (error: Error & { statusCode?: number; code?: string }, _request, reply) => {
     if (error instanceof RefusedError) return reply.code(422).send({ code: error.code, message: error.message });
     const status = error.statusCode ?? 500;
-    return reply.code(status).send(status < 500 ? { code: 'http.request', message: error.message } : { code: 'http.failed', message: 'the request failed' });
+    return reply
+      .code(status)
+      .send(status < 500 ? { code: 'http.request', message: error.message } : { code: 'http.failed', message: 'the request failed' });
   });
   api.get('/healthz', async (_request, reply) => {
     const health = await work.healthy();
     return reply.code(health.ok ? 200 : 503).send(health);
   });
-  api.post<{ Body: SubmitRequest }>('/examinations', { schema: { body: Submit } }, async (request, reply) => reply.code(202).send(await work.submit(request.body)));
+  api.post<{ Body: SubmitRequest }>('/examinations', { schema: { body: Submit } }, async (request, reply) =>
+    reply.code(202).send(await work.submit(request.body)),
+  );
   api.get('/examinations', async () => work.list());
   api.get<{ Params: { id: string } }>('/examinations/:id', { schema: { params: Id } }, async (request, reply) => {
     const status = await work.status(request.params.id);
@@ -80,7 +84,10 @@ export function createApi(work: ApiWork, token: string): FastifyInstance {
     if (!(file in reportFiles) || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return notFound(reply);
     const path = await work.reportFile(id, file as ReportFile);
     if (path === null) return notFound(reply);
-    return reply.type(reportFiles[file as ReportFile]).header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; sandbox").send(createReadStream(path));
+    return reply
+      .type(reportFiles[file as ReportFile])
+      .header('content-security-policy', "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+      .send(createReadStream(path));
   });
   return api;
 }

@@ -1,0 +1,38 @@
+/** The catalogue as a table: RFC 4180, UTF-8. A cell that a spreadsheet would take for a formula gets an apostrophe in front. */
+
+/** What the table shows of a record (src/examine/entry-record.ts writes all of it). */
+export interface CatalogueRecord {
+  readonly locator: string;
+  readonly path: string;
+  readonly type: string;
+  readonly size: number;
+  readonly allocated: { readonly name: boolean; readonly metadata: boolean };
+  readonly times: readonly { readonly kind: string; readonly time: string }[];
+  readonly digests?: Readonly<Record<string, string>>;
+  readonly mediaType?: string;
+  readonly problems?: readonly string[];
+}
+
+const timeColumns = ['modified', 'accessed', 'changed', 'created', 'deleted'] as const;
+const digestColumns = ['md5', 'sha1', 'sha256'] as const;
+
+export const csvHeader = `${['locator', 'path', 'type', 'size', 'allocated', ...timeColumns, ...digestColumns, 'mediaType', 'problems'].join(',')}\r\n`;
+
+export function csvRow(record: CatalogueRecord): string {
+  const { locator, path, type, size, allocated, times, digests, mediaType, problems } = record;
+  const timeOf = (kind: string) => times.find((time) => time.kind === kind)?.time ?? '';
+  const cells = [
+    ...[locator, path, type, String(size), allocated.name && allocated.metadata ? 'yes' : 'no'],
+    ...timeColumns.map(timeOf),
+    ...digestColumns.map((name) => digests?.[name] ?? ''),
+    ...[mediaType ?? '', (problems ?? []).join(' ')],
+  ];
+  return `${cells.map(cell).join(',')}\r\n`;
+}
+
+const formula = /^[=+\-@\t\r]/;
+
+function cell(text: string): string {
+  const guarded = formula.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(guarded) ? `"${guarded.replaceAll('"', '""')}"` : guarded;
+}
