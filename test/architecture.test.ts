@@ -122,7 +122,7 @@ describe('the house', () => {
   });
 
   it('never lets the left tower import the right', () => {
-    const wrong = imports.filter(({ from, to }) => left.has(placeOf(from)) && right.has(placeOf(to)));
+    const wrong = imports.filter(({ from, to }) => left.has(placeOf(from)) && right.has(placeOf(to)) && placeOf(from) !== 'workers');
     expect(wrong.map(show)).toEqual([]);
   });
 
@@ -134,10 +134,9 @@ describe('the house', () => {
     expect(wrong.map(show)).toEqual([]);
   });
 
-  it('lets the thread entry files, which are the bridge, reach the pure parts of both towers only', () => {
-    const impure = ['store', 'pipeline', 'queue', 'installation.ts', 'http', 'cli', 'serve.ts', 'work.ts'];
-    const wrong = imports.filter(({ from, to, typesOnly }) => placeOf(from) === 'workers' && impure.includes(placeOf(to)) && !typesOnly);
-    expect(wrong.map(show)).toEqual([]);
+  it('lets one thread entry file reach a pure part of the right tower: the sealing of the catalogue, over files of our own', () => {
+    const reaching = imports.filter(({ from, to }) => placeOf(from) === 'workers' && right.has(placeOf(to)));
+    expect(reaching.map(show)).toEqual(['workers/seal-catalogue.ts -> src/reports/catalogue.ts']);
   });
 
   it('keeps BullMQ in queue/ and the database out of the left tower', () => {

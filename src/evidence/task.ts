@@ -55,7 +55,7 @@ export interface RowOwner {
 }
 
 export type Batch =
-  /** Lines of PostgreSQL's COPY text format, columns as `entryColumns` and `problemColumns` list them. */
+  /** Lines of PostgreSQL's COPY text format, columns as src/store/copy.ts lists them. */
   | { readonly kind: 'rows'; readonly table: 'entry' | 'problem'; readonly rows: Uint8Array; readonly count: number }
   /** Files for a child unit `examine-files`. */
   | { readonly kind: 'files'; readonly files: Uint8Array; readonly count: number; readonly bytes: number }
@@ -192,7 +192,3 @@ export interface ListedFile {
   readonly record: Readonly<Record<string, unknown>>;
   readonly firstOffset: number | null;
 }
-
-/** Columns of the rows in COPY form, in order, after those of `rowPrefix` (examination_id, unit_id). */
-export const entryColumns = ['locator', 'path', 'type', 'size', 'allocated', 'sha256', 'media_type', 'record'] as const;
-export const problemColumns = ['locator', 'code', 'message', 'at', 'hides_evidence'] as const;

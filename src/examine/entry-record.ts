@@ -101,7 +101,7 @@ function given<T extends Record<string, unknown>>(values: T): { [K in keyof T]?:
   };
 }
 
-/** The columns of `entryColumns` in COPY form. */
+/** The columns of the entry table in COPY form, in the order of `columnsOf` (src/store/copy.ts). */
 export function entryRow(record: EntryRecord): string {
   const { locator, path, type, size, allocated, digests, mediaType } = record;
   const columns = [locator, path, type, size, allocated.name && allocated.metadata].map(copyValue);

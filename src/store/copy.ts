@@ -4,9 +4,12 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Pool, type PoolClient } from 'pg';
 import { from, to } from 'pg-copy-streams';
-import { entryColumns, problemColumns } from '../evidence/task.ts';
 
-const columnsOf = { entry: entryColumns, problem: problemColumns };
+/** Columns of the rows that threads make (src/examine/entry-record.ts, src/examine/problems.ts), in order, after those of `rowPrefix`. */
+const columnsOf = {
+  entry: ['locator', 'path', 'type', 'size', 'allocated', 'sha256', 'media_type', 'record'],
+  problem: ['locator', 'code', 'message', 'at', 'hides_evidence'],
+} as const;
 
 /** Rows in COPY text form, in the caller's transaction. */
 export async function copyRows(

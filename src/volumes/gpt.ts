@@ -5,9 +5,9 @@ import { type ByteSource } from '../bytes/source.ts';
 import { hex, nameFromUtf16 } from '../bytes/text.ts';
 import { FormatError, ReadError } from '../evidence/errors.ts';
 import { type ProblemLog } from '../evidence/problem.ts';
+import { tile } from '../evidence/tile.ts';
 import { type VolumeRange, type VolumeSystem, type VolumeSystemFormat } from '../evidence/volume-system.ts';
 import { gptTypeLabel } from './gpt/types.ts';
-import { tile } from './tile.ts';
 
 export const gpt: VolumeSystemFormat = {
   name: 'gpt',

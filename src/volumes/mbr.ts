@@ -3,9 +3,9 @@ import { u8, u32, viewOf } from '../bytes/little-endian.ts';
 import { type ByteSource } from '../bytes/source.ts';
 import { FormatError, ReadError } from '../evidence/errors.ts';
 import { type ProblemLog } from '../evidence/problem.ts';
+import { tile } from '../evidence/tile.ts';
 import { type VolumeRange, type VolumeSystem, type VolumeSystemFormat } from '../evidence/volume-system.ts';
 import { mbrTypeLabel } from './mbr/types.ts';
-import { tile } from './tile.ts';
 
 export const mbr: VolumeSystemFormat = {
   name: 'mbr',

@@ -1,7 +1,7 @@
-/**
- * A ring of pieces of the medium in memory that the digesting threads of one image share: each piece is read (and inflated) once, by the thread
- * that comes first, and digested by all. A thread that must wait for a piece reads one of the next in the meantime.
- */
+/** A ring of pieces of the medium in memory that the digesting threads of one image share. */
+
+// Each piece is read (and inflated) once, by the thread that comes first, and digested by all. A thread that must wait for a piece reads one
+// of the next in the meantime.
 
 export interface Ring {
   /** Bytes of one piece. */

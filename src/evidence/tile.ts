@@ -1,6 +1,6 @@
 /** Lays partitions and tables out so that every byte of the medium stands somewhere exactly once. */
-import { type ProblemLog } from '../evidence/problem.ts';
-import { type VolumeRange } from '../evidence/volume-system.ts';
+import { type ProblemLog } from './problem.ts';
+import { type VolumeRange } from './volume-system.ts';
 
 /**
  * Partitions keep their own extent, cut at the medium's end (with a problem). Tables and gaps fill what is left. A partition that overlaps an
