@@ -46,7 +46,13 @@ export type Task =
       /** Set for a quarantined unit: its files are recorded as listed, with this reason, and their content is left alone. */
       readonly untouchedBecause?: string;
     } & RowOwner)
-  | { readonly kind: 'seal-catalogue'; readonly entriesPath: string; readonly csvPath: string }
+  | {
+      readonly kind: 'seal-catalogue';
+      readonly entriesPath: string;
+      readonly csvPath: string;
+      /** Those whose files were listed. */
+      readonly volumes: readonly Locator[];
+    }
   | { readonly kind: 'read-content'; readonly image: ImageReference; readonly locator: Locator; readonly volume: VolumeReference | null };
 
 /** What stands before the columns of every row in COPY form: `examination`, TAB, `unit`, TAB. */
@@ -153,6 +159,33 @@ export interface SealedCatalogue {
   readonly root: string;
   readonly entries: number;
   readonly sha256: string;
+  readonly tally: CatalogueTally;
+}
+
+export interface CatalogueTally {
+  readonly files: number;
+  readonly deleted: number;
+  /** Of content that was read and digested. */
+  readonly bytes: number;
+  readonly byType: Readonly<Record<string, number>>;
+  /** The most frequent first. */
+  readonly byMediaType: readonly { readonly mediaType: string; readonly count: number }[];
+  readonly volumes: readonly VolumeTally[];
+  readonly notable: readonly NotableGroup[];
+}
+
+export interface VolumeTally {
+  readonly locator: Locator;
+  readonly entries: number;
+  readonly files: number;
+  readonly deleted: number;
+}
+
+export interface NotableGroup {
+  readonly why: string;
+  readonly total: number;
+  /** The first of them, in order of their locators. */
+  readonly entries: readonly { readonly locator: Locator; readonly path: string; readonly size: number; readonly note: string }[];
 }
 
 export interface TaskResults {

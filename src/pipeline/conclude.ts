@@ -3,27 +3,14 @@ import { mkdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type StoredHash } from '../evidence/image.ts';
 import { type HashMediaResult, type SealedCatalogue, type SegmentDigest, type SurveyResult } from '../evidence/task.ts';
-import { countProblems, insertProblem } from '../store/catalogue.ts';
+import { countProblems, insertProblem, readVolumes } from '../store/catalogue.ts';
+import { type Conclusion, catalogueFolder } from '../store/conclusion.ts';
 import { exportRecords } from '../store/copy.ts';
 import { concludeExamination } from '../store/examinations.ts';
 import { unitsOf } from '../store/units.ts';
 import { differences, statEvidence } from './evidence-files.ts';
 import { type DigestStatement, nothing, type StepContext, type StepOutcome } from './step.ts';
 import { TaskError } from './task-error.ts';
-
-/** Stands in the examination's row. */
-export interface Conclusion {
-  readonly catalogue: SealedCatalogue;
-  /** `intact`: every file of the image has the digest and the state it was received with. `unknown`: it could not be digested at receipt. */
-  readonly integrity: 'intact' | 'changed' | 'unknown';
-  readonly changes: readonly string[];
-  /** At receipt and at the end. */
-  readonly received: readonly SegmentDigest[] | null;
-  readonly concluded: readonly SegmentDigest[];
-  /** Digests that the image's maker stored, against ours. */
-  readonly storedHashes: readonly (StoredHash & { readonly computed: string | null; readonly equal: boolean | null })[];
-  readonly hidesEvidence: boolean;
-}
 
 export async function conclude(context: StepContext): Promise<StepOutcome> {
   const { examination, unit, database } = context;
@@ -55,9 +42,6 @@ export async function conclude(context: StepContext): Promise<StepOutcome> {
   };
 }
 
-/** Where the sealed catalogue of an examination lies. */
-export const catalogueFolder = (dataFolder: string, examinationId: string): string => join(dataFolder, 'examinations', examinationId);
-
 async function sealEntries(context: StepContext): Promise<SealedCatalogue> {
   const { examination, unit, database, dataFolder } = context;
   const folder = catalogueFolder(dataFolder, examination.id);
@@ -65,7 +49,10 @@ async function sealEntries(context: StepContext): Promise<SealedCatalogue> {
   const entriesPath = join(folder, `entries.${unit.fence}.jsonl`);
   const csvPath = join(folder, `entries.${unit.fence}.csv`);
   await exportRecords(database, examination.id, entriesPath, () => undefined);
-  const sealed = await context.run({ kind: 'seal-catalogue', entriesPath, csvPath }, 1024 ** 4);
+  const volumes = (await readVolumes(database, examination.id))
+    .filter(({ fileSystem }) => fileSystem !== null)
+    .map(({ locator }) => locator);
+  const sealed = await context.run({ kind: 'seal-catalogue', entriesPath, csvPath, volumes }, 1024 ** 4);
   await rename(entriesPath, join(folder, 'entries.jsonl'));
   await rename(csvPath, join(folder, 'entries.csv'));
   return sealed;

@@ -26,8 +26,8 @@ export interface Recorder {
   recordStep(client: PoolClient, record: UnitRecord, changes: readonly string[]): Promise<void>;
   /** Looking at content is custody too. */
   recordAccess(database: Pool, examinationId: string, how: string, locator: string): Promise<void>;
-  /** A report leaves the house. `digest` is that of report.json. */
-  recordExport(database: Pool, examinationId: string, why: string): Promise<void>;
+  /** A report leaves the house. `reportDigest` is the SHA-256 of report.json. */
+  recordExport(database: Pool, examinationId: string, reportDigest: string): Promise<void>;
 }
 
 export interface RecorderOptions {
@@ -86,11 +86,13 @@ export async function createRecorder({ signer, version }: RecorderOptions): Prom
         looked: { how, locator, examination: examinationId },
       }));
     },
-    recordExport: (database, examinationId, why) => {
+    recordExport: (database, examinationId, reportDigest) => {
       const now = new Date();
-      return appendAlone(database, examinationId, `exported:${examinationId}:${now.getTime()}:${process.pid}`, (exhibit) =>
-        common(exhibit, 'exported', now, why),
-      );
+      const value = reportDigest;
+      return appendAlone(database, examinationId, `exported:${examinationId}:${reportDigest}`, (exhibit) => ({
+        ...common(exhibit, 'exported', now, 'chain-of-custody report written'),
+        digests: [{ scope: 'report', name: 'report.json', algorithm: 'sha256', value, point: 'H5' }],
+      }));
     },
   };
 }

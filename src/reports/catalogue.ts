@@ -4,16 +4,19 @@ import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { createMerkleTree } from '../custody/merkle.ts';
 import { type SealedCatalogue } from '../evidence/task.ts';
 import { type CatalogueRecord, csvHeader, csvRow } from './csv.ts';
+import { createTally } from './tally.ts';
 
 export interface CataloguePaths {
   readonly entriesPath: string;
   readonly csvPath: string;
+  /** Locators of the volumes whose files were listed. */
+  readonly volumes: readonly string[];
 }
 
 const writeSize = 1024 * 1024;
 
 /** Throws Error where the records are not strictly in order: then two entries have one locator, or the export went wrong. */
-export function sealCatalogue({ entriesPath, csvPath }: CataloguePaths, onProgress: (entries: number) => void): SealedCatalogue {
+export function sealCatalogue({ entriesPath, csvPath, volumes }: CataloguePaths, onProgress: (entries: number) => void): SealedCatalogue {
   const csv = openSync(csvPath, 'w', 0o600);
   try {
     let waiting = csvHeader;
@@ -21,7 +24,7 @@ export function sealCatalogue({ entriesPath, csvPath }: CataloguePaths, onProgre
       writeAll(csv, Buffer.from(waiting));
       waiting = '';
     };
-    const sealed = readCatalogue(entriesPath, (record) => {
+    const sealed = readCatalogue(entriesPath, volumes, (record) => {
       waiting += csvRow(record);
       if (waiting.length > writeSize) flush();
       onProgress(1);
@@ -38,10 +41,11 @@ function writeAll(descriptor: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
 }
 
-/** Reads a catalogue from its file and computes its root anew; hands over every record. */
-export function readCatalogue(path: string, onRecord: (record: CatalogueRecord) => void): SealedCatalogue {
+/** Reads a catalogue from its file and computes its root and its tally anew; hands over every record. */
+export function readCatalogue(path: string, volumes: readonly string[], onRecord: (record: CatalogueRecord) => void): SealedCatalogue {
   const tree = createMerkleTree();
   const digest = createHash('sha256');
+  const tally = createTally(volumes);
   let before: Buffer | null = null;
   for (const line of linesOf(path, (bytes) => digest.update(bytes))) {
     const record = JSON.parse(line.toString('utf8')) as CatalogueRecord;
@@ -51,9 +55,10 @@ export function readCatalogue(path: string, onRecord: (record: CatalogueRecord) 
     }
     before = locator;
     tree.add(line);
+    tally.add(record);
     onRecord(record);
   }
-  return { root: tree.root(), entries: tree.size, sha256: digest.digest('hex') };
+  return { root: tree.root(), entries: tree.size, sha256: digest.digest('hex'), tally: tally.result() };
 }
 
 const readSize = 1024 * 1024;

@@ -11,6 +11,8 @@ export interface CatalogueRecord {
   readonly digests?: Readonly<Record<string, string>>;
   readonly mediaType?: string;
   readonly problems?: readonly string[];
+  readonly contentSize?: number;
+  readonly facts?: Readonly<Record<string, unknown>>;
 }
 
 const timeColumns = ['modified', 'accessed', 'changed', 'created', 'deleted'] as const;

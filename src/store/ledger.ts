@@ -58,7 +58,7 @@ export async function appendEvent(
   return true;
 }
 
-/** The envelopes of an exhibit in order, up to and with `lastSeq`. */
+/** The envelopes of an exhibit in order. */
 export async function readLedger(pool: Pool, exhibitId: string): Promise<string[]> {
   const rows = await queries(pool).selectFrom('ledger').select('envelope').where('exhibit_id', '=', exhibitId).orderBy('seq').execute();
   return rows.map(({ envelope }) => envelope);
