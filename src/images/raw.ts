@@ -3,6 +3,7 @@ import { type ByteSource, concatSources, makeSource } from '../bytes/source.ts';
 import { FormatError } from '../evidence/errors.ts';
 import { type Image, type ImageFormat, type Segment } from '../evidence/image.ts';
 import { type ProblemLog } from '../evidence/problem.ts';
+import { otherContainer } from './raw/other-containers.ts';
 import { numberOfPart, splitPaths } from './raw/part-names.ts';
 import { readAround } from './raw/read-around.ts';
 
@@ -27,17 +28,39 @@ const sectorSize = 512;
 function openRaw(segments: readonly Segment[], problems: ProblemLog): Image {
   const damage = { bytes: 0 };
   const media = readAround(concatSources(segments.map(({ source }) => source)), damage, problems);
+  reportLonePart(segments, problems);
   return imageOf(media, segments, damage, problems);
 }
 
 function imageOf(media: ByteSource, segments: readonly Segment[], damage: { bytes: number }, problems: ProblemLog): Image {
   if (media.size === 0) throw new FormatError('image.empty', `${segments[0]?.name ?? 'image'}: 0 bytes, expected a medium`);
+  reportContainer(media, segments, problems);
   const odd = media.size % sectorSize;
   if (odd !== 0) {
     const message = `the medium has ${media.size} bytes: its last sector is cut off, expected a multiple of ${sectorSize}`;
     problems.add({ code: 'raw.partial-sector', message, at: media.size - odd });
   }
   return { media, sectorSize, acquisition: {}, storedHashes: [], damage };
+}
+
+function reportContainer(media: ByteSource, segments: readonly Segment[], problems: ProblemLog): void {
+  const name = segments[0]?.name ?? 'image';
+  const container = otherContainer(media);
+  if (container !== null) {
+    const message = `${name}: looks like ${container}, which this version does not unpack: its own bytes are taken for the medium`;
+    problems.add({ code: 'raw.other-container', message, at: 0, hidesEvidence: true });
+  } else if (/\.[EeSs]\d\d$/.test(name)) {
+    const message = `${name}: named like an EWF segment, does not start as one: its own bytes are taken for the medium`;
+    problems.add({ code: 'raw.other-container', message, at: 0, hidesEvidence: true });
+  }
+}
+
+/** `.001` alone is what imaging tools call a small image; any higher number had others before it. */
+function reportLonePart([segment]: readonly Segment[], problems: ProblemLog): void {
+  const digits = /\.(\d{3})$/.exec(segment?.name ?? '')?.[1];
+  if (digits === undefined || Number(digits) < 2) return;
+  const message = `${segment!.name}: named like part ${Number(digits)} of a split image, no other part stands beside it: taken for a whole medium`;
+  problems.add({ code: 'raw.lone-part', message, hidesEvidence: true });
 }
 
 /** Parts that are not there keep their place: zeros as long as the first part, so that what follows stands where it was. */
