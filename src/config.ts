@@ -73,3 +73,6 @@ export const defaultLimits = {
 
 /** Memory that two digesting threads of one image share: 4 KiB of control words and pieces of about 1 MiB. */
 export const ringBytes = 4096 + 16 * 1024 * 1024;
+
+/** Media bytes that one leaf digest covers: a later change is located to so many bytes. */
+export const leafSize = 64 * 1024 * 1024;

@@ -23,6 +23,8 @@ export interface Installation {
   readonly threads: ThreadPool;
   readonly signer: Signer;
   readonly recorder: Recorder;
+  /** Of this program. */
+  readonly version: string;
   /** Opened at the first call: commands that only read need none. */
   queue(): Promise<UnitQueue>;
   startWorker(onProgress: (progress: UnitProgress) => void): Promise<WorkerProcess>;
@@ -63,7 +65,8 @@ export async function openInstallation(config: Config, onStage: (what: string) =
     const onError = (error: unknown) => log.warn({ err: error }, 'a thread of the pool ended by itself');
     const threads = openThreadPool({ threads: count, heapMiB: threadHeapMiB, silenceMs, onError });
     closing.push(() => threads.close());
-    const recorder = await createRecorder({ signer, version: await packageVersion() });
+    const version = await packageVersion();
+    const recorder = await createRecorder({ signer, version });
     const queue = once(async () => {
       const opened = await openUnitQueue({ pool: database, databaseUrl, queueUrl: config.queueUrl, log, lockMs: config.leaseMs });
       closing.push(() => opened.close());
@@ -73,9 +76,9 @@ export async function openInstallation(config: Config, onStage: (what: string) =
       const { dataFolder, leaseMs, failuresAllowed, lossesAllowed } = config;
       const onTrouble = (message: string, error: unknown) => log.warn({ err: error }, message);
       const place = { database, queue: await queue(), threads, recorder, dataFolder, leaseMs, failuresAllowed, lossesAllowed };
-      return startWorkerProcess({ ...place, onProgress, onTrouble }, config, await packageVersion());
+      return startWorkerProcess({ ...place, onProgress, onTrouble }, config, version);
     };
-    return { config, log, database, threads, signer, recorder, queue, startWorker, close };
+    return { config, log, database, threads, signer, recorder, version, queue, startWorker, close };
   } catch (error) {
     await close();
     throw error;

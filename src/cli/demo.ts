@@ -19,7 +19,15 @@ export async function demo(installation: Installation, out: NodeJS.WriteStream, 
   out.write('\nverifying it, as anybody can:\n\n');
   const { dataFolder } = installation.config;
   const write = (text: string) => out.write(text);
-  const verified = await runVerify({ folder, evidence: [image], trust: [], json: false, dataFolder, write });
+  const verified = await runVerify({
+    folder,
+    evidence: [image],
+    trust: [],
+    json: false,
+    dataFolder,
+    threads: installation.config.threads,
+    write,
+  });
   out.write(
     `\nThe report is in ${relative(process.cwd(), folder)}. Open ${join(relative(process.cwd(), folder), 'report.html')} in a browser.\n`,
   );

@@ -111,9 +111,17 @@ function program(version: string): Command {
       [],
     )
     .action(async (folder: string, flags: Common & { evidence: string[]; trust: string[] }) => {
-      const { dataFolder } = configOf(flags);
+      const { dataFolder, threads } = configOf(flags);
       const { evidence, trust, json = false } = flags;
-      process.exitCode = await runVerify({ folder, evidence, trust, json, dataFolder, write: (text) => process.stdout.write(text) });
+      process.exitCode = await runVerify({
+        folder,
+        evidence,
+        trust,
+        json,
+        dataFolder,
+        threads,
+        write: (text) => process.stdout.write(text),
+      });
     });
   add('list [examination]', 'list all examinations, or what was found in one').action((id: string | undefined, flags: Common) =>
     withInstallation(flags, async (installation) => {

@@ -21,7 +21,7 @@ export async function conclude(context: StepContext): Promise<StepOutcome> {
   const integrity = changes.length > 0 ? 'changed' : received === null ? 'unknown' : 'intact';
   const storedHashes = compareStored(known.survey?.storedHashes ?? [], known.media);
   const mismatches = storedHashes.filter(({ equal }) => equal === false);
-  const hiding = (await countProblems(database, examination.id)).some(({ hidesEvidence }) => hidesEvidence);
+  const hiding = (await countProblems(database, examination.id)).some(({ hiding: count }) => count > 0);
   const hidesEvidence = hiding || integrity !== 'intact' || mismatches.length > 0;
   const conclusion: Conclusion = { catalogue, integrity, changes, received, concluded, storedHashes, hidesEvidence };
   return {

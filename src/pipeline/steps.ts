@@ -1,4 +1,5 @@
 /** The steps of an examination and what follows what: hash-media and survey, then list-files per volume, examine-files per batch, conclude. */
+import { leafSize } from '../config.ts';
 import { type ListedFile, type SegmentDigest, type SurveyResult, type VolumeReference } from '../evidence/task.ts';
 import { insertProblem, insertVolumes } from '../store/catalogue.ts';
 import { type UnitKind } from '../store/schema.ts';
@@ -7,9 +8,6 @@ import { singleFiles, unpack } from './collected.ts';
 import { conclude } from './conclude.ts';
 import { type DigestStatement, nothing, priorities, type StepContext, type StepOutcome } from './step.ts';
 import { TaskError } from './task-error.ts';
-
-/** Media bytes that one leaf digest covers. */
-export const leafSize = 64 * 1024 * 1024;
 
 export const steps: Readonly<Record<UnitKind, (context: StepContext) => Promise<StepOutcome>>> = {
   'hash-media': hashMedia,

@@ -103,9 +103,7 @@ export const Findings = Type.Object(
         total: Count,
         hidingEvidence: Count,
         sha256: Sha256,
-        byCode: Type.Array(
-          Type.Object({ code: Text, count: Count, hidesEvidence: Type.Boolean(), exampleLocator: Text, exampleMessage: Text }, strict),
-        ),
+        byCode: Type.Array(Type.Object({ code: Text, count: Count, hiding: Count, exampleLocator: Text, exampleMessage: Text }, strict)),
       },
       strict,
     ),

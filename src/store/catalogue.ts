@@ -98,14 +98,15 @@ export async function insertProblem(client: PoolClient, examinationId: string, u
 export interface ProblemCount {
   readonly code: string;
   readonly count: number;
-  readonly hidesEvidence: boolean;
+  /** How many of them may hide evidence. */
+  readonly hiding: number;
   readonly exampleLocator: Locator;
   readonly exampleMessage: string;
 }
 
 export async function countProblems(pool: Pool, examinationId: string): Promise<ProblemCount[]> {
   const { rows } = await sql<ProblemCount>`
-    select code, count(*)::int as count, bool_or(hides_evidence) as "hidesEvidence", min(locator collate "C") as "exampleLocator",
+    select code, count(*)::int as count, (count(*) filter (where hides_evidence))::int as hiding, min(locator collate "C") as "exampleLocator",
       (array_agg(message order by locator collate "C", at nulls first, message collate "C"))[1] as "exampleMessage"
     from problem where examination_id = ${examinationId} group by code order by code collate "C"`.execute(queries(pool));
   return rows;

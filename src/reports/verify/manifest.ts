@@ -1,0 +1,116 @@
+/** The manifest of a report folder: who signed it, and whether the files are those that were signed. */
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { EnvelopeError, keyIdOf, openEnvelope } from '../../custody/dsse.ts';
+import { statementType } from '../../custody/event.ts';
+import { manifestFile, manifestType, reportFiles } from '../findings.ts';
+import { type Check, contradictions, fail, incomplete, ok } from './check.ts';
+
+export interface Manifest {
+  readonly keyId: string;
+  readonly keys: ReadonlyMap<string, KeyObject>;
+  readonly files: ReadonlyMap<string, string>;
+  readonly predicate: Readonly<Record<string, unknown>>;
+}
+
+export interface OpenedManifest {
+  readonly manifest: Manifest | null;
+  readonly checks: readonly Check[];
+}
+
+/** `trusted`: fingerprints. `trustedKeys`: keys that the verifier has at hand, whatever the folder says. */
+export function openManifest(folder: string, trusted: ReadonlySet<string>, trustedKeys: ReadonlyMap<string, KeyObject>): OpenedManifest {
+  const checks: Check[] = [];
+  const keys = new Map(trustedKeys);
+  const own = readOwnKey(folder, checks);
+  if (own !== null) keys.set(keyIdOf(own), own);
+  if (!isPlainFile(join(folder, manifestFile))) {
+    checks.push(incomplete('signature', `${manifestFile} is not there: nothing in this folder is signed as a whole`));
+    return { manifest: null, checks };
+  }
+  try {
+    const { keyId, statement } = openEnvelope(readFileSync(join(folder, manifestFile), 'utf8'), keys);
+    const { files, predicate } = readStatement(statement);
+    checks.push(
+      ok('signature', `the manifest is signed, and the signature fits: ${files.size} files, key ${keyId}`),
+      trustOf(keyId, trusted),
+    );
+    return { manifest: { keyId, keys, files, predicate }, checks };
+  } catch (error) {
+    if (!(error instanceof EnvelopeError || error instanceof TypeError)) throw error;
+    checks.push(fail('signature', `${manifestFile}: ${error.message}`));
+    return { manifest: null, checks };
+  }
+}
+
+function readOwnKey(folder: string, checks: Check[]): KeyObject | null {
+  const path = join(folder, 'signer.pub');
+  if (!isPlainFile(path)) {
+    checks.push(incomplete('key', 'signer.pub is not there'));
+    return null;
+  }
+  try {
+    const key = createPublicKey(readFileSync(path));
+    if (key.asymmetricKeyType === 'ed25519') return key;
+    checks.push(fail('key', `signer.pub holds a key of type ${key.asymmetricKeyType}, expected ed25519`));
+  } catch (error) {
+    checks.push(fail('key', `signer.pub holds no public key: ${(error as Error).message}`));
+  }
+  return null;
+}
+
+function trustOf(keyId: string, trusted: ReadonlySet<string>): Check {
+  if (trusted.has(keyId)) return ok('trust', `the key that signed is one that you trust: ${keyId}`);
+  const hint = 'ask the laboratory for its fingerprint on another way, and give it with --trust';
+  return incomplete('trust', `the key that signed is none that you trust: ${keyId}; ${hint}`);
+}
+
+function readStatement(statement: unknown): Pick<Manifest, 'files' | 'predicate'> {
+  const { _type, predicateType, subject, predicate } = Object(statement) as Record<string, unknown>;
+  if (_type !== statementType || predicateType !== manifestType) throw new EnvelopeError('what is signed is no manifest of a report');
+  if (!Array.isArray(subject) || typeof predicate !== 'object' || predicate === null)
+    throw new EnvelopeError('the manifest lists no files');
+  const files = new Map<string, string>();
+  for (const item of subject as { name?: unknown; digest?: { sha256?: unknown } }[]) {
+    const { name, digest } = Object(item) as { name?: unknown; digest?: { sha256?: unknown } };
+    if (typeof name !== 'string' || typeof digest?.sha256 !== 'string')
+      throw new EnvelopeError('a file of the manifest has no name or no digest');
+    if (files.has(name)) throw new EnvelopeError(`the manifest names '${name.slice(0, 80)}' twice`);
+    files.set(name, digest.sha256);
+  }
+  const missing = reportFiles.filter((name) => !files.has(name));
+  if (missing.length > 0) throw new EnvelopeError(`the manifest does not name ${missing.join(', ')}`);
+  return { files, predicate: predicate as Record<string, unknown> };
+}
+
+/** Every file of the folder against the manifest. No name of the manifest is opened that is not one of the report's own. */
+export function checkFiles(folder: string, { files }: Manifest): readonly Check[] {
+  const checks: Check[] = [];
+  const wrong: string[] = [];
+  for (const name of reportFiles) {
+    const path = join(folder, name);
+    if (!isPlainFile(path)) checks.push(incomplete('files', `${name} is not there, or is no plain file`));
+    else if (digestOf(path) !== files.get(name)) wrong.push(`${name} is not as it was signed: its SHA-256 differs`);
+  }
+  const known = new Set<string>([...reportFiles, manifestFile]);
+  const strange = readdirSync(folder).filter((name) => !known.has(name));
+  const unnamed = [...files.keys()].filter((name) => !known.has(name));
+  wrong.push(...strange.map((name) => `'${name.slice(0, 80)}' lies in the folder and is not part of the report`));
+  wrong.push(...unnamed.map((name) => `the manifest names '${name.slice(0, 80)}', which no report has`));
+  return [...checks, contradictions('files', wrong, `${reportFiles.length - checks.length} files are byte for byte as they were signed`)];
+}
+
+const isPlainFile = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
+
+export function digestOf(path: string): string {
+  const hash = createHash('sha256');
+  const descriptor = openSync(path, 'r');
+  try {
+    const piece = Buffer.alloc(1024 * 1024);
+    for (let read = readSync(descriptor, piece); read > 0; read = readSync(descriptor, piece)) hash.update(piece.subarray(0, read));
+  } finally {
+    closeSync(descriptor);
+  }
+  return hash.digest('hex');
+}
