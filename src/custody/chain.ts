@@ -1,6 +1,6 @@
 /** The chain of an exhibit's events: how one is appended, and what a reader checks. */
 import { type KeyObject } from 'node:crypto';
-import { sha256 } from './canonical.ts';
+import { canonicalText, sha256 } from './canonical.ts';
 import { EnvelopeError, openEnvelope, sealEnvelope } from './dsse.ts';
 import {
   type ChainedEvent,
@@ -70,7 +70,7 @@ function openEvent(line: string, keys: ReadonlyMap<string, KeyObject>, fault: (m
     const { _type, predicateType: type, predicate } = statement as Statement;
     if (_type !== statementType || type !== predicateType) throw new EnvelopeError('the signed statement is no custody event');
     if (!eventTypes.includes(predicate.type)) throw new EnvelopeError(`type '${String(predicate.type).slice(0, 40)}' is none of the list`);
-    if (JSON.stringify(statementOf(predicate).subject) !== JSON.stringify((statement as Statement).subject)) {
+    if (canonicalText(statementOf(predicate).subject) !== canonicalText((statement as Statement).subject)) {
       throw new EnvelopeError('its subject is not the exhibit that it tells of');
     }
     return predicate;
