@@ -96,7 +96,8 @@ async function writeFiles(source: ReportSource, examinationId: string, draft: st
   const report = canonicalText(findings);
   const reportDigest = sha256(report);
   await writeFile(join(draft, 'report.json'), report, { flush: true });
-  await writeFile(join(draft, 'report.html'), renderHtml(findings, reportDigest), { flush: true });
+  const asWritten = JSON.parse(report) as ReportFindings; // keys in the order in which a verifier finds them
+  await writeFile(join(draft, 'report.html'), renderHtml(asWritten, reportDigest), { flush: true });
   await writeFile(join(draft, 'leaves.json'), canonicalText(leaves), { flush: true });
   await writeFile(join(draft, 'ledger.jsonl'), ledger.map((line) => `${line}\n`).join(''), { flush: true });
   await writeFile(join(draft, 'signer.pub'), source.signer.publicKeyPem, { flush: true });
