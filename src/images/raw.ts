@@ -4,7 +4,7 @@ import { FormatError } from '../evidence/errors.ts';
 import { type Image, type ImageFormat, type Segment } from '../evidence/image.ts';
 import { type ProblemLog } from '../evidence/problem.ts';
 import { otherContainer } from './raw/other-containers.ts';
-import { numberOfPart, splitPaths } from './raw/part-names.ts';
+import { firstOfSet, numberOfPart, splitPaths } from './raw/part-names.ts';
 import { readAround } from './raw/read-around.ts';
 
 export const raw: ImageFormat = {
@@ -68,7 +68,7 @@ function openSplit(segments: readonly Segment[], problems: ProblemLog): Image {
   const partSize = segments[0]?.source.size ?? 0;
   const damage = { bytes: 0 };
   const parts: ByteSource[] = [];
-  let expected = Math.min(1, numberOfPart(segments[0]?.name ?? '') ?? 0); // sets begin with 0 or 1
+  let expected = firstOfSet(segments[0]?.name ?? '');
   segments.forEach(({ name, source }, index) => {
     const number = numberOfPart(name);
     if (number === null) throw new FormatError('split-raw.name', `${name}: no number at its end, expected one like .001 or .aa`);

@@ -30,7 +30,7 @@ const widestGap = 25;
 export function segmentPaths(path: string): string[] {
   const [, stem, extension] = split.exec(basename(path)) ?? [];
   if (stem === undefined || extension === undefined) return [path];
-  const names = readdirSync(dirname(path)).sort();
+  const names = filesBeside(path);
   const first = firstLetter(stem, extension, names);
   if (segmentNumber(extension, first) === null) return [path];
   const found = new Map<number, string>();
@@ -49,6 +49,12 @@ export function segmentPaths(path: string): string[] {
   while (end < ordered.length && !breaks(end)) end++;
   return ordered.slice(start, end).map(([, file]) => file);
 }
+
+const filesBeside = (path: string): string[] =>
+  readdirSync(dirname(path), { withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
 
 /** Three letters alone do not tell whether a set began with `E01` or `s01`. */
 function firstLetter(stem: string, extension: string, names: readonly string[]): string {
