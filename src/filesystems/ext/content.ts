@@ -12,8 +12,8 @@ export interface Reader {
   readonly inodes: InodeTable;
   content(inode: Inode, attributes: readonly EntryAttribute[] | null, tell: Tell): ByteSource;
   attributes(inode: Inode, tell: Tell): EntryAttribute[];
-  /** Blocks of a directory in order, those that cannot be read left out with a problem. */
-  directoryBlocks(inode: Inode, tell: Tell): Iterable<{ bytes: Uint8Array; start: number; hasIndex: boolean }>;
+  /** Blocks of a directory in order (`only`: those that start at these bytes of it), those that cannot be read left out with a problem. */
+  directoryBlocks(inode: Inode, tell: Tell, only?: ReadonlySet<number>): Iterable<{ bytes: Uint8Array; start: number; hasIndex: boolean }>;
   firstOffset(inode: Inode): number | null;
 }
 
@@ -64,12 +64,12 @@ export function createReader(layout: Layout, inodes: InodeTable): Reader {
       const size = mappedSize(inode, runs, tell);
       return extentSource(volume, extentsOf(runs, blockSize, size), size);
     },
-    *directoryBlocks(inode, tell) {
+    *directoryBlocks(inode, tell, only) {
       if (hasFlag(inode, inodeFlag.inlineData)) {
         // the first four bytes are the parent's inode; entries follow, and go on in the attribute
         const content = inlineContent(inode, null, tell);
-        yield { bytes: content.read(4, 56), start: 4, hasIndex: false };
-        if (content.size > 60) yield { bytes: content.read(60, content.size - 60), start: 60, hasIndex: false };
+        if (only?.has(4) !== false) yield { bytes: content.read(4, 56), start: 4, hasIndex: false };
+        if (content.size > 60 && only?.has(60) !== false) yield { bytes: content.read(60, content.size - 60), start: 60, hasIndex: false };
         return;
       }
       const indexed = hasFlag(inode, inodeFlag.indexed);
@@ -77,6 +77,7 @@ export function createReader(layout: Layout, inodes: InodeTable): Reader {
         for (let index = 0; block !== null && index < count; index++) {
           const start = (logical + index) * blockSize;
           if (start >= inode.size) break;
+          if (only?.has(start) === false) continue;
           const bytes = readBlock(volume, (block + index) * blockSize, blockSize, tell);
           if (bytes !== null) yield { bytes, start, hasIndex: indexed };
         }

@@ -59,6 +59,12 @@ export function* namesIn(bytes: Uint8Array, options: BlockOptions, tell: Tell): 
   }
 }
 
+/** Does the block begin with `.`, of this inode? */
+export function namesItself(bytes: Uint8Array, inode: number): boolean {
+  if (bytes.length < headerSize + 4) return false;
+  return u32(viewOf(bytes), 0) === inode && bytes[6] === 1 && bytes[headerSize] === 0x2e;
+}
+
 /** 64 KiB does not fit into 16 bits: blocks of that size write 65,535 or 0 for it. */
 const recordLength = (stored: number, blockSize: number): number =>
   blockSize === 65_536 && (stored === 65_535 || stored === 0) ? 65_536 : stored;

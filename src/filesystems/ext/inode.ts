@@ -59,8 +59,8 @@ export interface InodeTable {
   /** Throws FormatError for a number that is none, ReadError where it cannot be read. */
   read(number: number): Inode;
   isAllocated(number: number): boolean;
-  /** The highest number in its group that was ever in use, from the descriptor; all where it does not tell. */
-  usedIn(group: number): number;
+  /** True when it is known to hold nothing: neither mode nor time of change. Cheaper than reading it. */
+  isBlank(number: number): boolean;
 }
 
 /** Reads through windows of the inode tables: neighbours are mostly wanted next. */
@@ -103,10 +103,19 @@ export function openInodeTable(layout: Layout, tellsUnused: boolean): InodeTable
       const bit = (number - 1) % inodesPerGroup;
       return bitmap !== null && (((bitmap[bit >> 3] ?? 0) >> (bit & 7)) & 1) === 1;
     },
-    usedIn(group) {
-      const descriptor = layout.group(group);
-      if (descriptor === null) return 0;
-      return tellsUnused ? Math.max(0, inodesPerGroup - descriptor.unusedInodes) : inodesPerGroup;
+    isBlank(number) {
+      const group = layout.group(Math.floor((number - 1) / inodesPerGroup));
+      if (group === null) return false;
+      const offset = group.inodeTable * blockSize + ((number - 1) % inodesPerGroup) * inodeSize;
+      const start = offset - (offset % windowSize);
+      const bytes = windows.get(start); // not read for this alone: that it cannot be read is told by `read`
+      const at = offset - start;
+      return (
+        bytes !== undefined &&
+        at + 16 <= bytes.length &&
+        (bytes[at]! | bytes[at + 1]!) === 0 &&
+        bytes[at + 12]! + bytes[at + 13]! + bytes[at + 14]! + bytes[at + 15]! === 0
+      );
     },
   };
 }

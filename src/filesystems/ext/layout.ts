@@ -10,8 +10,6 @@ export interface Group {
   readonly inodeBitmap: number;
   readonly inodeTable: number;
   readonly flags: number;
-  /** Inodes at the end of the table that were never used. */
-  readonly unusedInodes: number;
 }
 
 export const groupFlag = { inodesUnused: 1, blocksUnused: 2 } as const;
@@ -35,7 +33,6 @@ const readDescriptor = (view: DataView, at: number, wide: boolean) => {
     inodeBitmap: pair(0x04, 0x24),
     inodeTable: pair(0x08, 0x28),
     flags: u16(view, at + 0x12),
-    unusedInodes: u16(view, at + 0x1c) + (wide ? u16(view, at + 0x32) * 0x1_0000 : 0),
   };
 };
 

@@ -6,8 +6,9 @@ import { type Entry, type EntryAttribute, type EntryType } from '../../evidence/
 import { type ProblemLog } from '../../evidence/problem.ts';
 import { type Tell } from './block-map.ts';
 import { type Reader } from './content.ts';
-import { type Name, namesIn } from './directory.ts';
+import { type Name, namesIn, namesItself } from './directory.ts';
 import { blockArea, hasFlag, type Inode, inodeFlag, timesOf, typeOf } from './inode.ts';
+import { InodeSet, LiveNames } from './sets.ts';
 
 const deepest = 2000;
 const longestPath = 65_536;
@@ -16,37 +17,22 @@ interface Place {
   readonly inode: number;
   readonly path: string;
   readonly depth: number;
-}
-
-/** A bit for each inode. */
-class InodeSet {
-  readonly #bits: Uint8Array;
-
-  constructor(count: number) {
-    this.#bits = new Uint8Array((count + 8) >> 3);
-  }
-
-  /** False when it was there already. */
-  add(inode: number): boolean {
-    const mask = 1 << (inode & 7);
-    if (this.#bits[inode >> 3]! & mask) return false;
-    this.#bits[inode >> 3]! |= mask;
-    return true;
-  }
-
-  has(inode: number): boolean {
-    return (this.#bits[inode >> 3]! & (1 << (inode & 7))) !== 0;
-  }
+  /** False for a deleted directory: all its names are deleted ones. */
+  readonly live: boolean;
 }
 
 interface Walk {
   readonly reader: Reader;
   readonly problems: ProblemLog;
-  /** Inodes that were listed under a name: a further name gets a longer address. */
+  /** Inodes that were listed under a name: a further name gets a longer address, and none of them is an orphan. */
   readonly named: InodeSet;
   /** Directories that were listed: what ends every loop. */
   readonly listed: InodeSet;
   readonly waiting: Place[];
+  /** Of the directory that is being listed. */
+  readonly names: LiveNames;
+  /** Blocks that directories may still have: all of them together cannot have more than the volume. */
+  blocksLeft: number;
 }
 
 const rootInode = 2;
@@ -58,12 +44,22 @@ export function* walkVolume(reader: Reader, problems: ProblemLog): Iterable<Entr
     problems,
     named: new InodeSet(inodeCount),
     listed: new InodeSet(inodeCount),
-    waiting: [{ inode: rootInode, path: '', depth: 0 }],
+    waiting: [{ inode: rootInode, path: '', depth: 0, live: true }],
+    names: new LiveNames(),
+    blocksLeft: reader.layout.superblock.blockCount,
   };
   walk.named.add(rootInode);
-  for (let place = walk.waiting.pop(); place !== undefined; place = walk.waiting.pop()) yield* listDirectory(walk, place);
+  yield* listWaiting(walk);
   yield* orphans(walk);
 }
+
+function* listWaiting(walk: Walk): Iterable<Entry> {
+  for (let place = walk.waiting.pop(); place !== undefined; place = walk.waiting.pop()) {
+    yield* place.live ? listDirectory(walk, place) : listDeletedDirectory(walk, place);
+  }
+}
+
+const quiet: Tell = () => undefined;
 
 const tellFor =
   (problems: ProblemLog, address: string): Tell =>
@@ -71,7 +67,7 @@ const tellFor =
     problems.add({ code, message: `inode ${address}: ${message}`, address, ...(at === undefined ? {} : { at }), hidesEvidence: true });
 
 function* listDirectory(walk: Walk, { inode: number, path, depth }: Place): Iterable<Entry> {
-  const { reader, problems, listed, waiting } = walk;
+  const { reader, problems, listed, names } = walk;
   const tell = tellFor(problems, String(number));
   if (!listed.add(number)) {
     tell('ext.directory-cycle', `directory '${path.slice(0, 200)}' was listed already under another name; it is not listed again`);
@@ -82,14 +78,66 @@ function* listDirectory(walk: Walk, { inode: number, path, depth }: Place): Iter
   if (typeOf(directory) !== 'directory') return tell('ext.not-a-directory', `mode ${directory.mode.toString(8)}, expected a directory`);
   if (hasFlag(directory, inodeFlag.encrypted)) tell('ext.encrypted', 'its names and the contents below it are encrypted');
   const found: Place[] = [];
-  for (const { bytes, start, hasIndex } of reader.directoryBlocks(directory, tell)) {
-    const options = { start, hasIndex, inodeCount: reader.layout.superblock.inodeCount };
-    for (const name of namesIn(bytes, options, tell)) {
+  const withDeleted = new Set<number>(); // starts of the blocks that hold deleted names
+  const { inodeCount } = reader.layout.superblock;
+  names.clear();
+  for (const { bytes, start, hasIndex } of directoryBlocks(walk, directory, tell)) {
+    for (const name of namesIn(bytes, { start, hasIndex, inodeCount }, tell)) {
+      if (!name.live) {
+        withDeleted.add(start);
+        continue;
+      }
+      names.add(name);
       const entry = entryOf(walk, name, number, path);
       yield entry;
-      if (name.live && entry.type === 'directory') found.push({ inode: name.inode, path: entry.path, depth: depth + 1 });
+      if (entry.type === 'directory') found.push({ inode: name.inode, path: entry.path, depth: depth + 1, live: true });
     }
   }
+  // a second round, when all live names are known: where records were moved to another block, copies of them stay behind
+  if (withDeleted.size > 0) {
+    for (const { bytes, start, hasIndex } of reader.directoryBlocks(directory, quiet, withDeleted)) {
+      for (const name of namesIn(bytes, { start, hasIndex, inodeCount }, quiet)) {
+        if (name.live || names.has(name)) continue;
+        yield deletedEntry(walk, name, number, path, depth, found);
+      }
+    }
+  }
+  waitFor(walk, found);
+}
+
+function* directoryBlocks(walk: Walk, directory: Inode, tell: Tell): ReturnType<Reader['directoryBlocks']> {
+  for (const block of walk.reader.directoryBlocks(directory, tell)) {
+    if (walk.blocksLeft-- <= 0)
+      return tell('ext.directory-blocks', 'all directories so far have more blocks than the volume: it is not read on');
+    yield block;
+  }
+}
+
+/** A directory whose blocks still name it as their own: what stood in it was deleted with it. */
+function* listDeletedDirectory(walk: Walk, { inode: number, path, depth }: Place): Iterable<Entry> {
+  const { reader, listed } = walk;
+  if (!listed.add(number)) return;
+  const directory = readInode(reader, number, quiet);
+  if (directory === null) return;
+  const found: Place[] = [];
+  for (const { bytes, start, hasIndex } of directoryBlocks(walk, directory, quiet)) {
+    if (start === 0 && !namesItself(bytes, number)) break;
+    for (const name of namesIn(bytes, { start, hasIndex, inodeCount: reader.layout.superblock.inodeCount }, quiet)) {
+      yield deletedEntry(walk, { ...name, live: false }, number, path, depth, found);
+    }
+  }
+  waitFor(walk, found);
+}
+
+/** Its own entry; its directory, when it was one and nobody uses it now, goes to `found`. */
+function deletedEntry(walk: Walk, name: Name, directory: number, path: string, depth: number, found: Place[]): Entry {
+  const entry = entryOf(walk, name, directory, path);
+  if (entry.type === 'directory' && !entry.metadataAllocated)
+    found.push({ inode: name.inode, path: entry.path, depth: depth + 1, live: false });
+  return entry;
+}
+
+function waitFor({ problems, waiting }: Walk, found: Place[]): void {
   for (const child of found.reverse()) {
     if (child.depth <= deepest && child.path.length <= longestPath) waiting.push(child);
     else tellFor(problems, String(child.inode))('ext.depth', `lies ${child.depth} directories deep, more than ${deepest} are not listed`);
@@ -110,17 +158,18 @@ function readInode(reader: Reader, number: number, tell: Tell): Inode | null {
 function entryOf(walk: Walk, found: Name, directory: number, path: string): Entry {
   const { reader, problems, named } = walk;
   const { inode: number, name, live, offset } = found;
-  const first = number !== 0 && live && named.add(number);
-  const address = first ? String(number) : `${number}-${directory}-${offset}`;
-  const tell = tellFor(problems, address);
   const fullPath = path === '' ? name.text : `${path}/${name.text}`;
-  const inode = number === 0 ? null : readInode(reader, number, tell);
-  if (inode === null) return bareEntry(address, fullPath, name, live);
-  const allocated = isAllocated(reader, number, tell);
+  const long = `${number}-${directory}-${offset}`;
+  const tellName = tellFor(problems, long);
+  const inode = number === 0 ? null : readInode(reader, number, tellName);
+  if (inode === null) return bareEntry(long, fullPath, name, live);
+  const allocated = isAllocated(reader, number, tellName);
   if (!live && (allocated || (found.type !== 'unknown' && typeOf(inode) !== found.type))) {
     // the inode serves another file now: its content is not that of this name
-    return { ...bareEntry(address, fullPath, name, live), metadataAllocated: allocated, facts: { reallocatedInode: number } };
+    return { ...bareEntry(long, fullPath, name, live), metadataAllocated: allocated, facts: { reallocatedInode: number } };
   }
+  const address = named.add(number) ? String(number) : long;
+  const tell = tellFor(problems, address);
   if (live && !allocated) tell('ext.unallocated-inode', `'${fullPath.slice(0, 200)}' is named, and its inode is marked as free`);
   return fullEntry(reader, inode, { address, path: fullPath, name, live, allocated }, tell);
 }
@@ -207,24 +256,42 @@ function factsOf(inode: Inode, type: EntryType): Record<string, string | number 
 
 /** Inodes in use without a name, and inodes that were in use once: `$OrphanFiles`, as the Sleuth Kit calls the place. */
 function* orphans(walk: Walk): Iterable<Entry> {
-  const { reader, problems, named } = walk;
+  const { reader, named } = walk;
   const { superblock, groupCount } = reader.layout;
   const { inodesPerGroup, firstInode, inodeCount, orphanFileInode } = superblock;
   for (let group = 0; group < groupCount; group++) {
-    const used = reader.inodes.usedIn(group);
-    for (let index = 0; index < used; index++) {
+    for (let index = 0; index < inodesPerGroup; index++) {
       const number = group * inodesPerGroup + index + 1;
       if (number > inodeCount) return;
       if (number < firstInode || number === orphanFileInode || named.has(number)) continue;
-      const address = String(number);
-      const tell = tellFor(problems, address);
-      const inode = readInode(reader, number, tell);
+      const inode = orphanInode(walk, number);
       if (inode === null) break; // the rest of this group cannot be read either; the problem says so
-      if ((inode.mode === 0 && inode.changed === 0) || hasFlag(inode, inodeFlag.eaInode)) continue;
-      const allocated = isAllocated(reader, number, tell);
-      if (!allocated && inode.mode === 0) continue;
-      const name: FoundName = { text: `OrphanFile-${number}` };
-      yield fullEntry(reader, inode, { address, path: `$OrphanFiles/${name.text}`, name, live: false, allocated }, tell);
+      if (inode === undefined) continue;
+      const entry = orphanEntry(walk, inode);
+      yield entry;
+      if (entry.type !== 'directory') continue;
+      walk.waiting.push({ inode: number, path: entry.path, depth: 1, live: entry.metadataAllocated });
+      yield* listWaiting(walk);
     }
   }
+}
+
+/** Null where it cannot be read, undefined where nothing stands. */
+function orphanInode({ reader, problems }: Walk, number: number): Inode | null | undefined {
+  if (reader.inodes.isBlank(number)) return undefined;
+  const tell = tellFor(problems, String(number));
+  const inode = readInode(reader, number, tell);
+  if (inode === null) return null;
+  if ((inode.mode === 0 && inode.changed === 0) || hasFlag(inode, inodeFlag.eaInode)) return undefined;
+  return inode.mode === 0 && !isAllocated(reader, number, tell) ? undefined : inode;
+}
+
+function orphanEntry({ reader, problems, named }: Walk, inode: Inode): Entry {
+  const { number } = inode;
+  const address = String(number);
+  const tell = tellFor(problems, address);
+  named.add(number);
+  const name: FoundName = { text: `OrphanFile-${number}` };
+  const allocated = isAllocated(reader, number, tell);
+  return fullEntry(reader, inode, { address, path: `$OrphanFiles/${name.text}`, name, live: false, allocated }, tell);
 }
