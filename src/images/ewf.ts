@@ -5,8 +5,9 @@ import { type Image, type ImageFormat, type Segment } from '../evidence/image.ts
 import { type ProblemLog } from '../evidence/problem.ts';
 import { type ChunkRun, placeChunks } from './ewf/chunk-places.ts';
 import { createChunkReader } from './ewf/chunk-reader.ts';
+import { correctedVolume } from './ewf/doubtful-volume.ts';
 import { readFacts } from './ewf/facts.ts';
-import { readFileHeader, signature } from './ewf/layout.ts';
+import { descriptorSize, readFileHeader, signature } from './ewf/layout.ts';
 import { readSections, type SegmentSections } from './ewf/sections.ts';
 import { nameOfSegment, segmentPaths } from './ewf/segment-names.ts';
 import { findVolume, type Volume } from './ewf/volume.ts';
@@ -14,7 +15,10 @@ import { findVolume, type Volume } from './ewf/volume.ts';
 export const ewf: ImageFormat = {
   name: 'ewf',
   label: 'Expert Witness (EWF-E01)',
-  signatures: [{ at: 0, bytes: signature }],
+  signatures: [
+    { at: 0, bytes: signature },
+    ...['next', 'done'].map((type) => ({ at: -descriptorSize, bytes: type.padEnd(16, '\0') })), // its last section, where the start is damaged
+  ],
   segmentPaths,
   open: openEwf,
 };
@@ -24,7 +28,7 @@ function openEwf(segments: readonly Segment[], problems: ProblemLog): Image {
   if (sets.length === 0)
     throw new FormatError('ewf.signature', `${segments[0]?.name ?? 'image'}: no segment starts with the EWF signature`);
   reportMissing(sets, problems);
-  const claimed = findVolume(sets, problems);
+  const claimed = correctedVolume(findVolume(sets, problems), sets, problems);
   const runs = placeChunks(sets, claimed, problems);
   if (runs.length === 0) throw new FormatError('ewf.no-chunks', `${sets[0]!.name}: no table of chunks is left, nor chunks without one`);
   const volume = believed(claimed, runs, sets, problems);

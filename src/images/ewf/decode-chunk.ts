@@ -56,7 +56,7 @@ export function createDecoder(
     const { size, fault } = inflate(bytes, target);
     const full = size === target.length;
     if (full && fault === null) return null;
-    if (full && fault === 'longer' && size < chunkSize) return null; // a last chunk that was filled up to its full size
+    if (fault === 'longer' && target.length < chunkSize) return unpackFilledUp(bytes, target);
     if (full && fault === 'checksum') return ['ewf.chunk-checksum', 'the checksum of its zlib stream does not fit; taken as it unpacks'];
     if (fault !== null && fault !== 'longer') {
       target.fill(0);
@@ -65,6 +65,14 @@ export function createDecoder(
     target.fill(0, size);
     const found = fault === null ? `${size} bytes` : `more than ${target.length} bytes`;
     return ['ewf.chunk-length', `unpacks to ${found}, expected ${target.length}; taken as far as it goes`];
+  }
+
+  /** A last chunk that was filled up to its full size: only all of it shows whether it is sound. */
+  function unpackFilledUp(bytes: Uint8Array, target: Uint8Array): Fault {
+    const whole = new Uint8Array(chunkSize);
+    const fault = unpack(bytes, whole);
+    target.set(whole.subarray(0, target.length));
+    return fault;
   }
 
   return (index: number, target: Uint8Array): void => {

@@ -48,15 +48,16 @@ const elements: Readonly<Record<string, keyof Acquisition>> = {
 };
 
 export function readFacts(sets: readonly SegmentSections[], volume: Volume, problems: ProblemLog): ImageFacts {
-  const texts: Partial<Record<'header' | 'header2' | 'xheader' | 'xhash', string>> = {};
+  const texts: Partial<Record<'header' | 'header2' | 'xheader' | 'xhash', string | undefined>> = {};
   const storedHashes: StoredHash[] = [];
   let errorSectors: NonNullable<Acquisition['errorSectors']> = [];
   for (const set of sets) {
     for (const section of set.sections) {
       const { type } = section;
       if (type === 'header' || type === 'header2' || type === 'xheader' || type === 'xhash') {
-        const text = texts[type] ?? readText(set, section, problems);
-        if (text !== undefined) texts[type] = text;
+        const text = readText(set, section, problems);
+        if (text !== undefined) reportOther(texts[type], text, set, section, problems);
+        texts[type] ??= text;
       } else if (type === 'hash' || type === 'digest') addHashes(storedHashes, readHashes(set, section, problems));
       else if (type === 'error2' && errorSectors.length === 0) errorSectors = readErrors(set, section, problems);
     }
@@ -68,6 +69,13 @@ export function readFacts(sets: readonly SegmentSections[], volume: Volume, prob
     ...elementsOf(texts.xheader ?? ''),
   };
   return { acquisition: { ...told, ...volumeFacts(volume), ...(errorSectors.length > 0 ? { errorSectors } : {}) }, storedHashes };
+}
+
+/** EnCase and FTK Imager write headers twice, with the same words. */
+function reportOther(before: string | undefined, text: string, { name }: SegmentSections, { type, offset }: Section, problems: ProblemLog) {
+  if (before === undefined || before === text) return;
+  const message = `${name}: ${type} section at byte ${offset}: tells other facts than the one before it; those of the first are given`;
+  problems.add({ code: 'ewf.headers-differ', message, at: offset });
 }
 
 function volumeFacts({ mediaType, compressionLevel, setIdentifier }: Volume): Acquisition {

@@ -13,16 +13,32 @@ export const sectionTypes: ReadonlySet<string> = new Set([
   ...['hash', 'digest', 'xhash', 'error2', 'session', 'incomplete', 'ltree', 'ltypes', 'next', 'done'],
 ]);
 
-/** The segment's number, or null (with a problem) where the file is no segment. */
+const readFields = (view: DataView) => ({
+  fieldsStart: u8(view, 8), // 1
+  number: u16(view, 9),
+  fieldsEnd: u16(view, 11), // 0
+});
+
+/** The segment's number, or null (with a problem) where the file is no segment: neither its signature nor its first section can be made out. */
 export function readFileHeader(source: ByteSource, name: string, problems: ProblemLog): number | null {
-  const bytes = source.read(0, fileHeaderSize);
-  if (bytes.length === fileHeaderSize && Buffer.from(bytes.subarray(0, 8)).toString('latin1') === signature) return u16(viewOf(bytes), 9);
-  problems.add({
-    code: 'ewf.signature',
-    message: `${name}: starts with ${hex(bytes.subarray(0, 8))}, expected an EWF segment`,
-    hidesEvidence: true,
-  });
-  return null;
+  const bytes = source.read(0, fileHeaderSize + descriptorSize);
+  const signed = Buffer.from(bytes.subarray(0, 8)).toString('latin1') === signature;
+  const whole = bytes.length === fileHeaderSize + descriptorSize;
+  const damage = (message: string, hidesEvidence: boolean) =>
+    problems.add({
+      code: 'ewf.signature',
+      message: `${name}: starts with ${hex(bytes.subarray(0, 13))}, ${message}`,
+      at: 0,
+      hidesEvidence,
+    });
+  if (bytes.length < fileHeaderSize || (!signed && !(whole && descriptorFits(bytes.subarray(fileHeaderSize))))) {
+    damage('expected an EWF segment', true);
+    return null;
+  }
+  const { fieldsStart, number, fieldsEnd } = readFields(viewOf(bytes));
+  if (!signed) damage('not with the signature of EWF, but the section behind it is sound: it is read as a segment', false);
+  else if (fieldsStart !== 1 || fieldsEnd !== 0) damage('expected 01, the number of the segment, 00 00 behind the signature', false);
+  return number;
 }
 
 export const readDescriptor = (bytes: Uint8Array) => {
@@ -33,6 +49,18 @@ export const readDescriptor = (bytes: Uint8Array) => {
     size: u64size(view, 24), // with this descriptor; at 72 stands the Adler-32 of all before it
   };
 };
+
+/** The section's name where one byte of it is wrong; null where it is like none. */
+export function nearestType(type: string): string | null {
+  const near = [...sectionTypes].filter((known) => known.length === type.length && differing(known, type) <= 1);
+  return near.length === 1 ? near[0]! : null;
+}
+
+function differing(a: string, b: string): number {
+  let count = 0;
+  for (let at = 0; at < a.length; at++) if (a[at] !== b[at]) count++;
+  return count;
+}
 
 export const descriptorFits = (bytes: Uint8Array): boolean => adler32(bytes.subarray(0, 72)) === u32(viewOf(bytes), 72);
 

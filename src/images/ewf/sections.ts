@@ -2,7 +2,7 @@
 import { type ByteSource } from '../../bytes/source.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
-import { descriptorFits, descriptorSize, fileHeaderSize, readDescriptor, sectionTypes } from './layout.ts';
+import { descriptorFits, descriptorSize, fileHeaderSize, nearestType, readDescriptor, sectionTypes } from './layout.ts';
 
 export interface Section {
   readonly type: string;
@@ -31,7 +31,7 @@ function followChain(source: ByteSource, name: string, problems: ProblemLog): Se
   const sections: Section[] = [];
   let offset = fileHeaderSize;
   while (sections.length < mostSections) {
-    const descriptor = descriptorAt(source, offset, name, problems);
+    const descriptor = named(descriptorAt(source, offset, name, problems));
     if (descriptor !== null && (descriptor.fits || sectionTypes.has(descriptor.type))) {
       reportDescriptor(descriptor, name, problems);
       sections.push(sectionOf(descriptor, source.size));
@@ -58,12 +58,19 @@ function followChain(source: ByteSource, name: string, problems: ProblemLog): Se
 
 type Descriptor = ReturnType<typeof readDescriptor> & { readonly offset: number; readonly fits: boolean };
 
+/** Where its checksum does not fit, one wrong letter may be all that is wrong with it. */
+function named(descriptor: Descriptor | null): Descriptor | null {
+  if (descriptor === null || descriptor.fits) return descriptor;
+  return { ...descriptor, type: nearestType(descriptor.type) ?? descriptor.type };
+}
+
 const isLast = ({ type }: Descriptor): boolean => type === 'next' || type === 'done';
 
-function sectionOf({ type, offset, size }: Descriptor, fileSize: number): Section {
+/** A size that may be damaged is not used: the section then goes on to the next one. */
+function sectionOf({ type, offset, size, fits }: Descriptor, fileSize: number): Section {
   const dataOffset = offset + descriptorSize;
   const room = Math.max(0, fileSize - dataOffset);
-  return { type, offset, dataOffset, dataSize: size >= descriptorSize ? Math.min(size - descriptorSize, room) : room };
+  return { type, offset, dataOffset, dataSize: fits && size >= descriptorSize ? Math.min(size - descriptorSize, room) : room };
 }
 
 /** No byte belongs to two sections: else a hostile file could have the same gigabytes read for each of them. */

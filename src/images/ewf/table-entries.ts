@@ -16,37 +16,50 @@ interface Examined {
   readonly overflowAt: number;
   /** Entries that stand before the one ahead of them. */
   readonly falling: number;
+  /** Adler-32 of the entries, as they are. */
+  readonly sum: number;
 }
 
 const pageSize = 65_536;
 
 /** The good copy of a table: found once, when its first entry is needed. Null when no copy can be read. */
 export function examineTable({ name, source }: SegmentSections, table: ChunkTable, problems: ProblemLog): Examined | null {
-  let best: Examined | null = null;
+  const all: Examined[] = [];
   for (const copy of table.copies) {
     const { type, offset } = copy.section;
     try {
       const examined = lookThrough(source, copy, table.count);
-      if (examined === null) continue;
-      if (best === null || (examined.fits && !best.fits)) best = examined;
-      if (best.fits) break;
+      if (examined !== null) all.push(examined);
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
       problems.add({ code: 'read.bad-sector', message: `${name}: ${type} section at byte ${offset}: ${error.message}`, at: offset });
     }
   }
+  const best = all.find(({ fits }) => fits) ?? all[0] ?? null;
+  reportCopies(all, best, table, name, problems);
+  return best;
+}
+
+function reportCopies(all: readonly Examined[], best: Examined | null, table: ChunkTable, name: string, problems: ProblemLog): void {
   const at = table.copies[0]?.section.offset ?? table.dataEnd;
+  const place = `${name}: table at byte ${at}`;
   if (best === null || !best.fits) {
     const what = best === null ? 'cannot be read' : 'has a wrong checksum and no good copy: it is used as it stands';
-    problems.add({ code: 'ewf.table-damaged', message: `${name}: table at byte ${at} ${what}`, at, hidesEvidence: true });
+    problems.add({ code: 'ewf.table-damaged', message: `${place} ${what}`, at, hidesEvidence: true });
   } else if (best.copy !== table.copies[0]) {
-    problems.add({ code: 'ewf.table-checksum', message: `${name}: table at byte ${at} is damaged: its copy is used`, at });
+    problems.add({ code: 'ewf.table-checksum', message: `${place} is damaged: its copy is used`, at });
+  }
+  const spare = best?.fits ? all.find((other) => other !== best && other.copy !== table.copies[0]) : undefined;
+  if (spare !== undefined && !spare.fits) {
+    problems.add({ code: 'ewf.table-checksum', message: `${place}: its copy is damaged, it is not needed`, at: spare.copy.section.offset });
+  } else if (spare !== undefined && spare.sum !== best!.sum) {
+    const message = `${place}: its copy at byte ${spare.copy.section.offset} lists other places of the chunks; both have sound checksums, the first is used`;
+    problems.add({ code: 'ewf.tables-differ', message, at: spare.copy.section.offset, hidesEvidence: true });
   }
   if (best !== null && best.falling > 0) {
-    const message = `${name}: table at byte ${at}: ${best.falling} entries lead back, expected rising offsets`;
+    const message = `${place}: ${best.falling} entries lead back, expected rising offsets`;
     problems.add({ code: 'ewf.table-order', message, at, hidesEvidence: true });
   }
-  return best;
 }
 
 /**
@@ -76,10 +89,10 @@ function lookThrough(source: SegmentSections['source'], copy: TableCopy, count: 
       else highest = offset;
     }
   }
-  if (holdsChunks(section, count)) return { copy, fits: headerFits, overflowAt, falling };
+  if (holdsChunks(section, count)) return { copy, fits: headerFits, overflowAt, falling, sum };
   const stored = section.dataSize >= tableHeaderSize + count * 4 + 4 ? source.read(start + count * 4, 4) : null;
   const fits = headerFits && (stored === null || (stored.length === 4 && u32(viewOf(stored), 0) === sum));
-  return { copy, fits, overflowAt, falling };
+  return { copy, fits, overflowAt, falling, sum };
 }
 
 /** Of the chunks of one run. */

@@ -16,6 +16,10 @@ export interface Volume {
   readonly mediaType: number | null;
   readonly compressionLevel: number | null;
   readonly setIdentifier: string | null;
+  /** Its checksum fits. */
+  readonly certain: boolean;
+  /** As the section has it, beside the number of sectors. */
+  readonly chunksTold: number;
 }
 
 /** Each segment but the first of EnCase repeats the volume section under the name `data`, so one good copy is enough. */
@@ -33,7 +37,7 @@ export function findVolume(sets: readonly SegmentSections[], problems: ProblemLo
       }
     }
   }
-  const chosen = candidates.find(({ fits }) => fits) ?? candidates[0];
+  const chosen = candidates.find(({ volume }) => volume.certain) ?? candidates[0];
   if (chosen === undefined && refused !== null) throw refused;
   if (chosen === undefined) {
     throw new FormatError(
@@ -46,21 +50,17 @@ export function findVolume(sets: readonly SegmentSections[], problems: ProblemLo
   return chosen.volume;
 }
 
-function reportDoubt(
-  { name, place, at, fits, volume, chunksTold }: Candidate & { readonly name: string },
-  chosen: Candidate,
-  problems: ProblemLog,
-) {
+function reportDoubt({ name, place, at, volume }: Candidate & { readonly name: string }, chosen: Candidate, problems: ProblemLog) {
   const used = volume === chosen.volume;
-  if (!fits) {
+  if (!volume.certain) {
     const outcome = used ? 'no better copy is found, its values are used as they are' : 'another copy is used';
-    problems.add({ code: 'ewf.volume-checksum', message: `${place}: its checksum does not fit; ${outcome}`, at });
+    problems.add({ code: 'ewf.volume-checksum', message: `${place}: its checksum does not fit; ${outcome}`, at, hidesEvidence: used });
   } else if (!used && !sameMedium(volume, chosen.volume)) {
     const message = `${place}: tells of another medium than ${chosen.place}: ${name} may belong to another image`;
     problems.add({ code: 'ewf.segment-foreign', message, at, hidesEvidence: true });
   }
-  if (used && volume.chunkCount !== chunksTold) {
-    const message = `${place}: ${chunksTold} chunks, the medium of ${volume.mediaSize} bytes needs ${volume.chunkCount}`;
+  if (used && volume.chunkCount !== volume.chunksTold) {
+    const message = `${place}: ${volume.chunksTold} chunks, the medium of ${volume.mediaSize} bytes needs ${volume.chunkCount}`;
     problems.add({ code: 'ewf.chunk-count', message, at });
   }
 }
@@ -72,8 +72,6 @@ interface Candidate {
   readonly volume: Volume;
   readonly place: string;
   readonly at: number;
-  readonly fits: boolean;
-  readonly chunksTold: number;
 }
 
 const encaseSize = 1052;
@@ -105,11 +103,11 @@ function readVolume(source: ByteSource, name: string, section: Section): Candida
       mediaType: short ? null : mediaType,
       compressionLevel: short ? null : fields.compressionLevel,
       setIdentifier: /^[0-]*$/.test(identifier) ? null : identifier,
+      certain: adler32(bytes.subarray(0, bytes.length - 4)) === u32(view, bytes.length - 4),
+      chunksTold: fields.chunkCount,
     },
     place,
     at: section.offset,
-    fits: adler32(bytes.subarray(0, bytes.length - 4)) === u32(view, bytes.length - 4),
-    chunksTold: fields.chunkCount,
   };
 }
 
