@@ -1,13 +1,16 @@
 /** ZIP. The directory is read with yauzl, names are judged and members unpacked here. Spec: PKWARE APPNOTE.TXT 6.3.10. */
 import { type ByteSource, cachedSource } from '../bytes/source.ts';
+import { safeText } from '../bytes/text.ts';
 import { type Archive, type ArchiveFormat, type Member } from '../evidence/archive.ts';
-import { FormatError } from '../evidence/errors.ts';
+import { FormatError, ReadError } from '../evidence/errors.ts';
 import { type Budget } from '../evidence/limits.ts';
 import { type ProblemLog } from '../evidence/problem.ts';
-import { type DirectoryEntry, entriesOf, openDirectory } from './zip/directory.ts';
-import { findLocalHeaders } from './zip/local-headers.ts';
+import { cp437 } from './zip/cp437.ts';
+import { type Directory, type DirectoryEntry, entriesOf, openDirectory } from './zip/directory.ts';
+import { endsWithRecord } from './zip/end-record.ts';
+import { dataEndOf, findLocalHeaders, localHeaderSize } from './zip/local-headers.ts';
 import { memberOf } from './zip/member.ts';
-import { createOverlaps } from './zip/overlaps.ts';
+import { createRanges } from './zip/ranges.ts';
 import { unpack } from './zip/unpack.ts';
 
 export const zip: ArchiveFormat = {
@@ -25,36 +28,27 @@ export const zip: ArchiveFormat = {
     'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
     'application/vnd.openxmlformats-officedocument.presentationml.presentation',
   ],
+  hangsOn: endsWithRecord,
   open: openZip,
 };
 
 async function openZip(given: ByteSource, budget: Budget, problems: ProblemLog): Promise<Archive> {
   const source = cachedSource(given);
   const directory = await openDirectory(source, problems);
-  const first = directory === null ? findLocalHeaders(source, new Set())[Symbol.iterator]().next() : null;
-  if (first?.done === true) throw new FormatError('zip.directory', 'neither a directory nor any member can be made out');
+  if (directory === null && isEmpty(findLocalHeaders(source, [{ start: 0, end: source.size }], silent))) {
+    throw new FormatError('zip.directory', 'neither a directory nor any member can be made out');
+  }
   const entries = new WeakMap<Member, DirectoryEntry>();
   async function* members(): AsyncIterable<Member> {
-    const overlaps = createOverlaps();
-    const listed = new Set<number>(); // as many as the budget allows entries
     let index = 0;
-    for await (const entry of allEntries(source, directory, listed, problems)) {
-      listed.add(entry.localHeaderOffset);
+    for await (const entry of allEntries(source, directory, problems)) {
       const member = memberOf(entry, index++, problems);
-      overlaps.add(entry.localHeaderOffset, entry.localHeaderOffset + 30 + entry.nameRaw.length + entry.compressedSize);
       entries.set(member, entry);
       yield member;
     }
-    const overlapping = overlaps.count();
-    if (overlapping > 0) {
-      problems.add({
-        code: 'zip.overlap',
-        message: `${overlapping} members lie over one another in the file: it was made to unpack to more than it holds`,
-      });
-    }
   }
   return {
-    facts: directory === null ? { directory: 'missing' } : { members: directory.entryCount },
+    facts: factsOf(directory),
     members,
     content(member) {
       const entry = entries.get(member);
@@ -64,18 +58,59 @@ async function openZip(given: ByteSource, budget: Budget, problems: ProblemLog):
   };
 }
 
-/** Those of the directory; where it breaks off or is missing, those that are found by their own headers. */
-async function* allEntries(
-  source: ByteSource,
-  directory: Awaited<ReturnType<typeof openDirectory>>,
-  listed: ReadonlySet<number>,
-  problems: ProblemLog,
-): AsyncIterable<DirectoryEntry> {
-  let whole = false;
+const silent: ProblemLog = { add: () => undefined }; // the listing goes over the same bytes again, and tells
+
+const isEmpty = (entries: Iterable<DirectoryEntry>): boolean => entries[Symbol.iterator]().next().done === true;
+
+function factsOf(directory: Directory | null): Archive['facts'] {
+  if (directory === null) return { directory: 'missing' };
+  const { file, record } = directory;
+  const comment = safeText(cp437(record.comment)).slice(0, longestComment).toWellFormed();
+  return { members: Math.min(file.entryCount, Number.MAX_SAFE_INTEGER), ...(comment === '' ? {} : { comment }) };
+}
+
+const longestComment = 1024;
+
+/** Those of the directory, then those that are found by their own headers where neither the directory nor any member that it lists lies. */
+async function* allEntries(source: ByteSource, directory: Directory | null, problems: ProblemLog): AsyncIterable<DirectoryEntry> {
+  const ranges = createRanges(); // as many as the budget allows entries
   if (directory !== null) {
-    const state = { whole: false };
-    yield* entriesOf(directory, state, problems);
-    whole = state.whole;
+    for await (const entry of entriesOf(directory, problems)) {
+      const start = entry.localHeaderOffset;
+      const end = tryDataEnd(source, entry, problems);
+      if (end !== null) ranges.add(start, end);
+      yield entry;
+    }
+    const overlapping = ranges.overlapping();
+    if (overlapping > 0) {
+      const message = `${overlapping} members lie over one another in the file: together they unpack to more than it holds`;
+      problems.add({ code: 'zip.overlap', message });
+    }
+    ranges.add(directory.record.directoryAt, directory.record.end);
   }
-  if (!whole) yield* findLocalHeaders(source, listed);
+  let unlisted = 0;
+  for (const entry of findLocalHeaders(source, ranges.gaps(source.size, localHeaderSize + 1), problems)) {
+    unlisted++;
+    yield entry;
+  }
+  if (directory !== null && unlisted > 0) {
+    const message = `${unlisted} members stand in the file of which its directory tells nothing: found by their own headers`;
+    problems.add({ code: 'zip.unlisted', message });
+  }
+}
+
+/** Null where the member's own header is not at its place: reading its content tells of it. */
+function tryDataEnd(source: ByteSource, entry: DirectoryEntry, problems: ProblemLog): number | null {
+  try {
+    return dataEndOf(source, entry);
+  } catch (error) {
+    if (!(error instanceof ReadError)) throw error;
+    problems.add({
+      code: 'read.bad-sector',
+      message: `header of a member: ${error.message}`,
+      at: entry.localHeaderOffset,
+      hidesEvidence: true,
+    });
+    return entry.localHeaderOffset + localHeaderSize + entry.nameRaw.length + entry.compressedSize;
+  }
 }

@@ -11,6 +11,8 @@ export interface ArchiveFormat {
   readonly label: string;
   /** Media types (as `identify` gives them) that this reader opens. */
   readonly mediaTypes: readonly string[];
+  /** True when such an archive ends with these last bytes of a file, which begins as something else. */
+  readonly hangsOn?: (tail: Uint8Array) => boolean;
   /** Throws FormatError when no directory of members can be read. */
   open(source: ByteSource, budget: Budget, problems: ProblemLog): Promise<Archive>;
 }

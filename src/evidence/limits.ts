@@ -17,27 +17,35 @@ export interface Limits {
 
 export { defaultLimits } from '../config.ts';
 
-/** What is left of the limits for one top-level file; nested archives share the object of their parent (`nested`). */
+/** What is left of the limits for one top-level file; nested archives share the counts of their parent (`nested`). */
 export class Budget {
   readonly limits: Limits;
-  readonly depth: number;
+  /** The archives that this one lies in and itself, by their content, outermost first. */
+  readonly #around: readonly string[];
   readonly #shared: { entries: number; bytes: number };
 
-  constructor(limits: Limits, depth = 0, shared = { entries: 0, bytes: 0 }) {
+  constructor(limits: Limits, around: readonly string[] = [], shared = { entries: 0, bytes: 0 }) {
     this.limits = limits;
-    this.depth = depth;
+    this.#around = around;
     this.#shared = shared;
   }
 
-  /** For an archive inside this one. Throws LimitError when it lies too deep. */
-  nested(): Budget {
-    if (this.depth + 1 > this.limits.depth) {
-      throw new LimitError('limit.depth', `archive at depth ${this.depth + 1}, the limit is ${this.limits.depth}`);
+  /** For an archive inside this one; `content` is a digest of its bytes. Throws LimitError when it lies too deep, or lies in itself. */
+  nested(content: string): Budget {
+    const depth = this.#around.length + 1;
+    if (this.#around.includes(content)) {
+      throw new LimitError(
+        'limit.cycle',
+        `the archive at depth ${depth} is the same as the one at depth ${this.#around.indexOf(content) + 1} that it lies in`,
+      );
     }
-    return new Budget(this.limits, this.depth + 1, this.#shared);
+    if (depth > this.limits.depth) throw new LimitError('limit.depth', `archive at depth ${depth}, the limit is ${this.limits.depth}`);
+    return new Budget(this.limits, [...this.#around, content], this.#shared);
   }
 
+  /** Throws LimitError too when no byte is left: then nothing more can be unpacked. */
   spendEntry(): void {
+    if (this.#shared.bytes > this.limits.unpackedBytes) throw this.#spent();
     if (++this.#shared.entries > this.limits.entries) {
       throw new LimitError('limit.entries', `more than ${this.limits.entries} entries out of one file`);
     }
@@ -47,14 +55,14 @@ export class Budget {
   spendBytes(count: number, produced: number, packed: number): void {
     this.#shared.bytes += count;
     if (this.#shared.bytes > this.limits.unpackedBytes) {
-      throw new LimitError('limit.unpacked-bytes', `more than ${this.limits.unpackedBytes} bytes unpacked out of one file`);
+      throw this.#spent();
     }
     if (produced > this.limits.ratioFloor && produced > packed * this.limits.ratio) {
       throw new LimitError('limit.ratio', `${produced} bytes out of ${packed}: more than ${this.limits.ratio} to 1`);
     }
   }
 
-  get unpackedBytesLeft(): number {
-    return Math.max(0, this.limits.unpackedBytes - this.#shared.bytes);
+  #spent(): LimitError {
+    return new LimitError('limit.unpacked-bytes', `more than ${this.limits.unpackedBytes} bytes unpacked out of one file`);
   }
 }

@@ -1,14 +1,15 @@
 /** Reads a content once, feeding every digest, and keeps its head. */
-import { closeSync, mkdtempSync, openSync, rmSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, unlinkSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ByteSource, type FileSource, memorySource, openFileSource } from '../bytes/source.ts';
+import { type ByteSource, makeSource, memorySource } from '../bytes/source.ts';
 import { ReadError } from '../evidence/errors.ts';
 import { type ProblemLog } from '../evidence/problem.ts';
 import { createDigests, digestsOf } from './digests.ts';
 
 const pieceSize = 1024 * 1024;
 const headSize = 4100;
+const tailSize = 512;
 /** A sector that could not be read is stepped over in such pieces. */
 const skipSize = 4096;
 const buffer = new Uint8Array(pieceSize);
@@ -17,6 +18,8 @@ export interface Content {
   readonly digests: Readonly<Record<string, string>>;
   /** The first bytes, a copy. */
   readonly head: Uint8Array;
+  /** The last bytes, a copy. */
+  readonly tail: Uint8Array;
   /** Bytes digested. */
   readonly read: number;
 }
@@ -32,10 +35,12 @@ export function digestSource(
     const piece = buffer.subarray(0, source.size);
     const read = readPiece(source, piece, 0, problems);
     progress(read);
-    return { digests: digestsOf(names, piece.subarray(0, read)), head: piece.slice(0, Math.min(read, headSize)), read };
+    const bytes = piece.subarray(0, read);
+    return { digests: digestsOf(names, bytes), head: bytes.slice(0, headSize), tail: bytes.slice(-tailSize), read };
   }
   const digests = createDigests(names);
   let head = new Uint8Array(0);
+  let tail = head;
   let offset = 0;
   while (offset < source.size) {
     const piece = buffer.subarray(0, Math.min(pieceSize, source.size - offset));
@@ -43,10 +48,11 @@ export function digestSource(
     if (read === 0) break;
     if (offset === 0) head = piece.slice(0, headSize);
     digests.update(piece.subarray(0, read));
+    tail = Buffer.concat([tail, piece.subarray(Math.max(0, read - tailSize), read)]).subarray(-tailSize);
     offset += read;
     progress(read);
   }
-  return { digests: digests.finish(), head, read: offset };
+  return { digests: digests.finish(), head, tail, read: offset };
 }
 
 function readPiece(source: ByteSource, piece: Uint8Array, offset: number, problems: ProblemLog): number {
@@ -92,15 +98,14 @@ export interface Spool {
 
 const spoolInMemory = 32 * 1024 * 1024;
 
-/** Gathers pieces: in memory up to 32 MiB, beyond that in a scratch file that has no name any more. At most `limit` bytes. */
-export function spoolOf(pieces: Iterable<Uint8Array>, limit: number): Spool {
+/** Gathers pieces: in memory up to 32 MiB, beyond that in a scratch file that has no name any more. Whoever makes the pieces bounds them. */
+export function spoolOf(pieces: Iterable<Uint8Array>): Spool {
   let held: Uint8Array[] = [];
   let size = 0;
   let file: Scratch | null = null;
   let failure: unknown = null;
   try {
     for (const piece of pieces) {
-      if (size + piece.length > limit) break;
       size += piece.length;
       if (file === null && size > spoolInMemory) {
         file = openScratch();
@@ -114,7 +119,7 @@ export function spoolOf(pieces: Iterable<Uint8Array>, limit: number): Spool {
     failure = error;
   }
   if (file !== null) return { source: file.source(), error: failure, close: file.close };
-  return { source: memorySource(Buffer.concat(held)), error: failure, close: () => undefined };
+  return { source: memorySource(held.length === 1 ? held[0]! : Buffer.concat(held)), error: failure, close: () => undefined };
 }
 
 interface Scratch {
@@ -123,25 +128,25 @@ interface Scratch {
   close(): void;
 }
 
+/** Its name is taken away at once: whatever ends this thread or process, the system gives the place back. */
 function openScratch(): Scratch {
   const folder = mkdtempSync(join(tmpdir(), 'custodia-'));
   const path = join(folder, 'member');
   const descriptor = openSync(path, 'wx', 0o600);
-  let reading: FileSource | null = null;
+  const reading = openSync(path, 'r');
+  unlinkSync(path);
+  rmSync(folder, { recursive: true });
+  let size = 0;
   return {
     write(bytes) {
-      let done = 0;
-      while (done < bytes.length) done += writeSync(descriptor, bytes, done);
+      for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
+      size += bytes.length;
     },
-    source() {
-      reading = openFileSource(path);
-      unlinkSync(path);
-      rmSync(folder, { recursive: true });
-      return reading;
-    },
+    source: () =>
+      makeSource(size, (target, offset) => readSync(reading, target, 0, Math.max(0, Math.min(target.length, size - offset)), offset)),
     close() {
       closeSync(descriptor);
-      reading?.close();
+      closeSync(reading);
     },
   };
 }

@@ -24,13 +24,22 @@ export interface EntryRecord {
   readonly linkCount?: number;
   readonly target?: string;
   readonly targetRaw?: string;
-  readonly attributes?: readonly { readonly name: string; readonly size: number; readonly sha256: string; readonly text?: string }[];
+  readonly attributes?: readonly RecordedAttribute[];
   readonly facts?: Readonly<Record<string, unknown>>;
   readonly digests?: Readonly<Record<string, string>>;
   readonly mediaType?: string;
   /** Digested bytes, where they are fewer than `size` promises. */
   readonly contentSize?: number;
   readonly problems?: readonly string[];
+}
+
+interface RecordedAttribute {
+  readonly name: string;
+  readonly size: number;
+  readonly sha256: string;
+  /** The value where it is plain text, else the hex digits of its first bytes. */
+  readonly text?: string;
+  readonly hex?: string;
 }
 
 interface RecordedTime {
@@ -83,14 +92,14 @@ const recordOfTime = ({ kind, time }: EntryTime): RecordedTime => ({
   ...given({ offsetMinutes: time.offsetMinutes }),
 });
 
-function recordOfAttribute({ name, value }: EntryAttribute) {
+function recordOfAttribute({ name, value }: EntryAttribute): RecordedAttribute {
   const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString('utf8');
   const printable = value.length <= 1024 && !/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffd]/.test(text);
   return {
     name,
     size: value.length,
     sha256: digestsOf(['sha256'], value).sha256!,
-    ...(printable ? { text } : { text: hex(value.subarray(0, 64)) }),
+    ...(printable ? { text } : { hex: hex(value.subarray(0, 64)) }),
   };
 }
 

@@ -6,9 +6,9 @@ import { type Image } from '../evidence/image.ts';
 import { Budget } from '../evidence/limits.ts';
 import { type ExamineFilesResult, type ListedFile, type Profile } from '../evidence/task.ts';
 import { extractors } from '../formats.ts';
-import { type Content, digestSource, spoolOf } from './content.ts';
+import { type Content, digestSource } from './content.ts';
 import { type EntryRecord, entryRow } from './entry-record.ts';
-import { extensionMismatch, type Identity, identify } from './identify.ts';
+import { extensionMismatch, identify } from './identify.ts';
 import { type Outlet } from './outlet.ts';
 import { type LocatedProblems } from './problems.ts';
 import { unfold } from './unfold.ts';
@@ -107,15 +107,15 @@ async function describe(
   examination: Examination,
 ): Promise<Partial<EntryRecord>> {
   const { problems } = examination;
-  const identity = await identify(content.head, source.size, source);
+  const identity = await identify(content.head, source.size);
   const extension = extensionOf(record.name);
   if (record.size > 0 && identity !== null && extensionMismatch(extension, identity)) {
     problems.add({ code: 'type.mismatch', message: `named .${extension}, the content is ${identity.mediaType}` });
   }
   const mediaType = identity?.mediaType ?? 'application/octet-stream';
   const extracted = await extractFacts(mediaType, source, problems);
-  if (identity !== null) await unfold(record, identity as Identity, source, budget, examination);
-  const facts = { ...record.facts, ...extracted };
+  const unfolded = await unfold({ record, mediaType, content, source, budget, examination });
+  const facts = { ...record.facts, ...extracted, ...unfolded };
   return {
     mediaType,
     digests: content.digests,
@@ -137,9 +137,4 @@ const extensionOf = (name: string): string => /\.([^./\\]{1,16})$/.exec(name)?.[
 export function withProblems(record: EntryRecord, problems: LocatedProblems): EntryRecord {
   const codes = [...new Set([...(record.problems ?? []), ...problems.takeCodes(record.locator)])].sort();
   return codes.length === 0 ? record : { ...record, problems: codes };
-}
-
-/** A member's content, taken out of its archive: in memory, or in an unlinked scratch file when large. */
-export function spoolMember(pieces: Iterable<Uint8Array>, budget: Budget): ReturnType<typeof spoolOf> {
-  return spoolOf(pieces, budget.unpackedBytesLeft);
 }

@@ -1,6 +1,5 @@
 /** Which type a content is of, by its bytes. Our table stands first: it settles most files at no cost; file-type decides what it leaves open. */
 import { fileTypeFromBuffer } from 'file-type';
-import { type ByteSource } from '../bytes/source.ts';
 import { acceptableTypes } from './identify/extensions.ts';
 import { signatures } from './identify/signatures.ts';
 import { textType } from './identify/text.ts';
@@ -13,7 +12,7 @@ export interface Identity {
 }
 
 /** Null for content that is nothing known: empty, all zeros, or simply data. `head` are its first bytes. Throws nothing. */
-export async function identify(head: Uint8Array, size: number, _source: ByteSource): Promise<Identity | null> {
+export async function identify(head: Uint8Array, size: number): Promise<Identity | null> {
   if (size === 0 || head.length === 0) return null;
   const known = signatures.find(({ at, bytes }) => matches(head, at, bytes));
   if (known !== undefined) {

@@ -8,6 +8,7 @@ import { type ProblemLog } from '../evidence/problem.ts';
 import { type VolumeReference } from '../evidence/task.ts';
 import { archives } from '../formats.ts';
 import { type Spool, spoolOf } from './content.ts';
+import { isExpected } from './expected-error.ts';
 import { fileSystemFormat } from './open-evidence.ts';
 import { memberLocator } from './unfold.ts';
 
@@ -35,8 +36,11 @@ export async function findContent(
   for (let level = depth + 1; level < layers.length; level++) {
     const outer = found;
     const parent = printLocator(layers.slice(0, level));
-    found = await openMember(outer.source, parent, printLocator(layers.slice(0, level + 1)), problems);
-    outer.close();
+    try {
+      found = await openMember(outer.source, parent, printLocator(layers.slice(0, level + 1)), problems);
+    } finally {
+      outer.close();
+    }
   }
   return found;
 }
@@ -49,10 +53,15 @@ async function openMember(source: ByteSource, parent: Locator, wanted: Locator, 
   const archive = await format.open(source, budget, problems);
   const used = new Set<string>();
   for await (const member of archive.members()) {
-    if (memberLocator(parent, name, member, used) === wanted) {
-      const spool = spoolOf(archive.content(member), budget.unpackedBytesLeft);
-      if (spool.error !== null && spool.source.size === 0) throw spool.error;
-      return spool;
+    if (memberLocator(parent, name, member, used).locator === wanted) {
+      const spool = spoolOf(archive.content(member));
+      if (spool.error === null) return spool;
+      if (spool.source.size > 0 && isExpected(spool.error)) {
+        problems.add({ code: spool.error.code, message: `content of the member: ${spool.error.message}`, hidesEvidence: true });
+        return spool;
+      }
+      spool.close();
+      throw spool.error;
     }
   }
   throw notFound(wanted);

@@ -1,10 +1,13 @@
-/** Metadata of images, read by exifr: EXIF, GPS, IPTC, dimensions. Keys are `exif.` and the names of EXIF 2.32 (exiv2.org lists them); times stay as written, without a zone. */
+/** Metadata of images, read by exifr: EXIF, GPS, IPTC, text of PNG files. Values stay as written: times without a zone, nothing translated. */
 import exifr from 'exifr';
 import { type ByteSource } from '../bytes/source.ts';
 import { safeText } from '../bytes/text.ts';
 import { ReadError } from '../evidence/errors.ts';
 import { type Extractor, type Facts } from '../evidence/extractor.ts';
 import { type ProblemLog } from '../evidence/problem.ts';
+import { readJpegHead } from './exif/jpeg-segments.ts';
+import { tiffFaults } from './exif/tiff-walk.ts';
+import { iptcValue, plainValue, type Value } from './exif/values.ts';
 
 export const exif: Extractor = {
   name: 'exif',
@@ -12,9 +15,9 @@ export const exif: Extractor = {
   extract,
 };
 
-const mediaTypes = new Set(['image/jpeg', 'image/tiff', 'image/heic', 'image/heif', 'image/avif', 'image/png']);
+const mediaTypes = new Set(['image/jpeg', 'image/tiff', 'image/x-canon-cr2', 'image/heic', 'image/heif', 'image/avif', 'image/png']);
 
-/** A JPEG keeps its metadata in front; others may keep it anywhere, and are looked at only so far. */
+/** A JPEG keeps its metadata before its picture; others may keep it anywhere, and are looked at only so far. */
 const firstLook = 64 * 1024;
 const secondLook = 8 * 1024 * 1024;
 
@@ -32,26 +35,54 @@ const options = {
   jfif: false,
   ihdr: true,
   makerNote: false,
-  userComment: false,
+  userComment: true,
   translateKeys: true,
   translateValues: false,
   reviveValues: false,
   sanitize: true,
-  mergeOutput: true,
+  mergeOutput: false,
   silentErrors: true,
 } as const;
 
 async function extract(source: ByteSource, problems: ProblemLog): Promise<Facts | null> {
   try {
-    const head = source.read(0, firstLook);
-    const first = await parse(head);
-    if (first.found !== null || source.size <= firstLook || isJpegWithoutExif(head, first.error)) return settle(first, problems);
-    return settle(await parse(source.read(0, secondLook)), problems);
+    const bytes = metadataOf(source);
+    tellFaults(bytes, source.size, problems);
+    return settle(await parse(bytes), bytes, problems);
   } catch (error) {
     if (!(error instanceof ReadError)) throw error;
     problems.add({ code: 'read.bad-sector', message: `metadata of the image: ${error.message}`, at: error.offset });
     return null;
   }
+}
+
+const isJpeg = (bytes: Uint8Array): boolean => bytes[0] === 0xff && bytes[1] === 0xd8;
+
+/** As many of the first bytes as hold metadata, or as are looked at. */
+function metadataOf(source: ByteSource): Uint8Array {
+  const head = source.read(0, firstLook);
+  if (head.length === source.size) return head;
+  const { end } = isJpeg(head) ? readJpegHead(head) : { end: null };
+  return end === null ? source.read(0, secondLook) : head;
+}
+
+/** What is wrong with the structure that the metadata stands in. */
+function tellFaults(bytes: Uint8Array, size: number, problems: ProblemLog): void {
+  for (const { start, length, whole } of tiffsIn(bytes, size)) {
+    for (const { at, message } of tiffFaults(bytes.subarray(start, start + length), whole)) {
+      problems.add({ code: 'exif.damaged', message: `metadata of the image: ${message}`, at: start + at });
+    }
+  }
+}
+
+function tiffsIn(bytes: Uint8Array, size: number): { start: number; length: number; whole: number }[] {
+  const latin = (at: number, length: number) =>
+    Buffer.from(bytes.buffer, bytes.byteOffset + at, Math.max(0, Math.min(length, bytes.length - at))).toString('latin1');
+  if (/^(II\*\0|MM\0\*)/.test(latin(0, 4))) return [{ start: 0, length: bytes.length, whole: size }];
+  if (!isJpeg(bytes)) return [];
+  return readJpegHead(bytes)
+    .segments.filter(({ marker, offset }) => marker === 0xe1 && latin(offset, 6) === 'Exif\0\0')
+    .map(({ offset, length }) => ({ start: offset + 6, length: length - 6, whole: Math.min(length - 6, size - offset - 6) }));
 }
 
 interface Parsed {
@@ -68,11 +99,20 @@ async function parse(bytes: Uint8Array): Promise<Parsed> {
   }
 }
 
-/** The pictures' data begins (ff da) within the head, and nothing was wrong: there is none to come. */
-const isJpegWithoutExif = (head: Uint8Array, error: unknown): boolean =>
-  error === null && head[0] === 0xff && head[1] === 0xd8 && Buffer.from(head).includes('\xff\xda', 0, 'latin1');
+const mostFacts = 200;
 
-function settle({ found, error }: Parsed, problems: ProblemLog): Facts | null {
+/** What stands before the names of each group of exifr. */
+const prefixes: Readonly<Record<string, string>> = {
+  ifd0: 'exif',
+  exif: 'exif',
+  gps: 'exif',
+  interop: 'exif',
+  iptc: 'iptc',
+  ihdr: 'png',
+  png: 'png',
+};
+
+function settle({ found, error }: Parsed, bytes: Uint8Array, problems: ProblemLog): Facts | null {
   if (error !== null) {
     const reason = (error instanceof Error ? error.message : String(error)).replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200);
     problems.add({ code: 'exif.damaged', message: `metadata of the image could not be read: ${reason}` });
@@ -81,28 +121,20 @@ function settle({ found, error }: Parsed, problems: ProblemLog): Facts | null {
   if (found === null) return null;
   if (Array.isArray(found.errors))
     problems.add({ code: 'exif.damaged', message: `parts of the image's metadata could not be read: ${found.errors.length}` });
-  const facts: Record<string, string | number | boolean | (string | number)[]> = {};
-  for (const key of Object.keys(found).sort().slice(0, mostFacts)) {
-    const value = plain(found[key]);
-    if (key !== 'errors' && value !== null) facts[`exif.${safeText(key).slice(0, 64)}`] = value;
+  const bigEndian = Buffer.from(bytes.subarray(0, 64)).includes('MM\0*', 0, 'latin1');
+  const facts = new Map<string, Value>();
+  for (const [group, prefix] of Object.entries(prefixes)) {
+    const values = found[group];
+    if (typeof values !== 'object' || values === null) continue;
+    for (const [key, given] of Object.entries(values)) {
+      const value = prefix === 'iptc' ? iptcValue(given) : plainValue(key, given, bigEndian);
+      if (value !== null) facts.set(`${prefix}.${safeText(key).slice(0, 64).toWellFormed()}`, value);
+    }
   }
-  return Object.keys(facts).length === 0 ? null : facts;
+  const comment = plainValue('UserComment', found.userComment, bigEndian);
+  if (comment !== null) facts.set('exif.UserComment', comment);
+  if (facts.size > mostFacts)
+    problems.add({ code: 'exif.many', message: `${facts.size} facts about the image, the first ${mostFacts} by name are kept` });
+  const kept = [...facts].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, mostFacts);
+  return kept.length === 0 ? null : Object.fromEntries(kept);
 }
-
-const mostFacts = 200;
-const longestText = 1024;
-const longestList = 64;
-
-/** Plain values only; binary and nested ones are left out. */
-function plain(value: unknown): string | number | boolean | (string | number)[] | null {
-  if (typeof value === 'string') return trimmed(value);
-  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
-  if (typeof value === 'boolean') return value;
-  if (!Array.isArray(value) || value.length === 0 || value.length > longestList) return null;
-  const list = value.map((item) => (typeof item === 'string' ? trimmed(item) : item));
-  return list.every((item) => typeof item === 'string' || (typeof item === 'number' && Number.isFinite(item)))
-    ? (list as (string | number)[])
-    : null;
-}
-
-const trimmed = (text: string): string => safeText(text.replace(/\0+$/, '').slice(0, longestText)).trim();

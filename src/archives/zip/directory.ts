@@ -1,8 +1,9 @@
 /** The central directory, through yauzl in raw mode: names stay bytes, so that no name can end the listing. */
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
-import { type ByteSource } from '../../bytes/source.ts';
-import { ReadError } from '../../evidence/errors.ts';
+import { type ByteSource, concatSources, memorySource, sliceSource } from '../../bytes/source.ts';
+import { FormatError, ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
+import { type EndRecord, findEndRecords } from './end-record.ts';
 
 /** What the directory, or a local header, says about a member. */
 export interface DirectoryEntry {
@@ -46,11 +47,20 @@ class SourceReader extends yauzl.RandomAccessReader {
   }
 }
 
+export interface Directory {
+  readonly file: ZipFile;
+  readonly record: EndRecord;
+}
+
 /** Null, with a problem, where there is no directory to be found. */
-export async function openDirectory(source: ByteSource, problems: ProblemLog): Promise<ZipFile | null> {
+export async function openDirectory(source: ByteSource, problems: ProblemLog): Promise<Directory | null> {
   try {
+    const [record, second] = findEndRecords(source);
+    if (record === undefined) throw new FormatError('zip.directory', 'no end record with a directory before it');
+    tellAround(source, record, second, problems);
     const options = { autoClose: false, lazyEntries: true, decodeStrings: false, validateEntrySizes: false };
-    return await yauzl.fromRandomAccessReaderPromise(new SourceReader(source), source.size, options);
+    const archive = concatSources([sliceSource(source, record.base, record.at + 20 - record.base), memorySource(new Uint8Array(2))]); // without its comment
+    return { file: await yauzl.fromRandomAccessReaderPromise(new SourceReader(archive), archive.size, options), record };
   } catch (error) {
     const message = `the directory at the end cannot be read (${reason(error)}); members are looked for by their own headers`;
     problems.add({ code: 'zip.directory', message, hidesEvidence: true });
@@ -58,25 +68,37 @@ export async function openDirectory(source: ByteSource, problems: ProblemLog): P
   }
 }
 
+/** What lies before, behind and beside the archive that its end record tells of. */
+function tellAround(source: ByteSource, { base, at, end }: EndRecord, second: EndRecord | undefined, problems: ProblemLog): void {
+  if (base > 0) problems.add({ code: 'zip.prefix', message: `the archive begins at byte ${base}: other data stands before it`, at: 0 });
+  if (end < source.size)
+    problems.add({ code: 'zip.trailing', message: `${source.size - end} bytes stand behind the end of the archive`, at: end });
+  if (second !== undefined) {
+    problems.add({
+      code: 'zip.directories',
+      message: `two directories: their end records stand at bytes ${second.at} and ${at}; the later one is read, other members are looked for by their own headers`,
+      at: second.at,
+    });
+  }
+}
+
 const reason = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200);
 
-/** `state.whole` tells at the end whether the directory was read to its end. */
-export async function* entriesOf(file: ZipFile, state: { whole: boolean }, problems: ProblemLog): AsyncIterable<DirectoryEntry> {
+export async function* entriesOf({ file, record }: Directory, problems: ProblemLog): AsyncIterable<DirectoryEntry> {
   let count = 0;
   try {
     for await (const entry of file.eachEntry()) {
       count++;
-      yield convert(entry);
+      yield convert(entry, record.base);
     }
-    state.whole = true;
   } catch (error) {
     const message = `the directory breaks off after ${count} of ${file.entryCount} members (${reason(error)}); others are looked for by their own headers`;
     problems.add({ code: 'zip.directory', message, hidesEvidence: true });
   }
 }
 
-const convert = (entry: Entry): DirectoryEntry => ({
+const convert = (entry: Entry, base: number): DirectoryEntry => ({
   nameRaw: entry.fileNameRaw,
   extraFields: entry.extraFields,
   flags: entry.generalPurposeBitFlag,
@@ -86,7 +108,7 @@ const convert = (entry: Entry): DirectoryEntry => ({
   crc: entry.crc32,
   compressedSize: entry.compressedSize,
   uncompressedSize: entry.uncompressedSize,
-  localHeaderOffset: entry.relativeOffsetOfLocalHeader,
+  localHeaderOffset: base + entry.relativeOffsetOfLocalHeader,
   hostSystem: entry.versionMadeBy >> 8,
   externalAttributes: entry.externalFileAttributes,
 });

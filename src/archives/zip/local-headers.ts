@@ -1,14 +1,18 @@
-/** Local file headers: before each member's data, and what is left when the directory is gone. Spec: APPNOTE 4.3.7. */
+/** Local file headers: before each member's data, and what is left when the directory is gone or does not tell of them. Spec: APPNOTE 4.3.7. */
 import { u16, u32, u64size, viewOf } from '../../bytes/little-endian.ts';
 import { type ByteSource } from '../../bytes/source.ts';
+import { type ProblemLog } from '../../evidence/problem.ts';
 import { type DirectoryEntry } from './directory.ts';
+import { type Range } from './ranges.ts';
+import { createScanner, type Scanner } from './scanner.ts';
 
 export const localHeaderSize = 30;
 export const localSignature = 0x0403_4b50;
-const centralSignature = 0x0201_4b50;
+const signatures = { local: 'PK\x03\x04', central: 'PK\x01\x02', descriptor: 'PK\x07\x08' } as const;
 
 export const readLocalHeader = (view: DataView) => ({
   signature: u32(view, 0),
+  versionNeeded: u16(view, 4),
   flags: u16(view, 6),
   method: u16(view, 8),
   dosTime: u16(view, 10),
@@ -21,31 +25,40 @@ export const readLocalHeader = (view: DataView) => ({
 });
 
 const hasDescriptor = 0x8;
-const stepSize = 1024 * 1024;
 
-/** Every local header from the start of the file on, except at the offsets already listed. Goes once over the file. */
-export function* findLocalHeaders(source: ByteSource, listed: ReadonlySet<number>): Iterable<DirectoryEntry> {
-  for (let at = nextSignature(source, 0); at !== null; ) {
-    const entry = entryAt(source, at);
-    if (entry === null || listed.has(at)) {
-      at = nextSignature(source, at + 4);
-      continue;
+/** Every local header in these ranges of the source, which are in order. Goes once over them. */
+export function* findLocalHeaders(source: ByteSource, ranges: Iterable<Range>, problems: ProblemLog): Iterable<DirectoryEntry> {
+  const scanner = createScanner(source, problems);
+  for (const { start, end } of ranges) {
+    for (let at = scanner.next(signatures.local, start, end); at !== null; ) {
+      const entry = entryAt(source, at);
+      if (entry === null) {
+        at = scanner.next(signatures.local, at + 4, end);
+        continue;
+      }
+      const dataOffset = at + localHeaderSize + entry.nameRaw.length + entry.extraLength;
+      const dataEnd = entry.unsized ? unsizedEnd(scanner, entry, dataOffset, end) : dataOffset + entry.compressedSize;
+      yield entry.unsized ? { ...entry, compressedSize: dataEnd - dataOffset } : entry;
+      at = dataEnd >= end ? null : scanner.next(signatures.local, dataEnd, end);
     }
-    const dataOffset = at + localHeaderSize + entry.nameRaw.length + entry.extraLength;
-    const next = nextSignature(source, entry.unsized ? dataOffset : Math.min(source.size, dataOffset + entry.compressedSize));
-    const end = next ?? source.size;
-    yield entry.unsized ? { ...entry, compressedSize: Math.max(0, end - dataOffset) } : entry;
-    at = next;
   }
 }
 
+/** Deflated data tells its end itself; of stored data the descriptor behind it is the end. */
+function unsizedEnd(scanner: Scanner, { method }: DirectoryEntry, dataOffset: number, end: number): number {
+  const ends = [signatures.local, signatures.central, ...(method === 0 ? [signatures.descriptor] : [])];
+  return Math.max(dataOffset, Math.min(...ends.map((signature) => scanner.next(signature, dataOffset, end) ?? end)));
+}
+
+/** Null for what only looks like a header: no name, or a method or version that never was. */
 function entryAt(source: ByteSource, offset: number): (DirectoryEntry & { readonly extraLength: number }) | null {
   const bytes = source.read(offset, localHeaderSize);
   if (bytes.length < localHeaderSize) return null;
   const header = readLocalHeader(viewOf(bytes));
-  const { nameLength, extraLength, flags } = header;
+  const { nameLength, extraLength, flags, method, versionNeeded } = header;
+  if (nameLength === 0 || method > 99 || (versionNeeded & 0xff) > 99) return null;
   const variable = source.read(offset + localHeaderSize, nameLength + extraLength);
-  if (nameLength === 0 || variable.length < nameLength + extraLength) return null;
+  if (variable.length < nameLength + extraLength) return null;
   const extraFields = extraFieldsOf(variable.subarray(nameLength));
   const wide = extraFields.find(({ id }) => id === 1)?.data;
   const sizes =
@@ -65,6 +78,14 @@ function entryAt(source: ByteSource, offset: number): (DirectoryEntry & { readon
   };
 }
 
+/** Where a listed member's data ends, as its own header and the directory's size have it; null where no header stands at its place. */
+export function dataEndOf(source: ByteSource, { localHeaderOffset, compressedSize }: DirectoryEntry): number | null {
+  const bytes = source.read(localHeaderOffset, localHeaderSize);
+  if (bytes.length < localHeaderSize) return null;
+  const { signature, nameLength, extraLength } = readLocalHeader(viewOf(bytes));
+  return signature === localSignature ? localHeaderOffset + localHeaderSize + nameLength + extraLength + compressedSize : null;
+}
+
 /** Fields that run past the end are left out: they only refine what the header says. */
 export function extraFieldsOf(bytes: Uint8Array): { id: number; data: Uint8Array }[] {
   const fields: { id: number; data: Uint8Array }[] = [];
@@ -76,21 +97,4 @@ export function extraFieldsOf(bytes: Uint8Array): { id: number; data: Uint8Array
     at += 4 + size;
   }
   return fields;
-}
-
-/** The next local or central header from `from` on that is a local one; null where the central directory or the end comes first. */
-function nextSignature(source: ByteSource, from: number): number | null {
-  for (let at = from; at + 4 <= source.size; at += stepSize - 3) {
-    const bytes = Buffer.from(source.read(at, stepSize));
-    for (
-      let found = bytes.indexOf('PK', 0, 'latin1');
-      found >= 0 && found + 4 <= bytes.length;
-      found = bytes.indexOf('PK', found + 1, 'latin1')
-    ) {
-      const signature = bytes.readUInt32LE(found);
-      if (signature === localSignature) return at + found;
-      if (signature === centralSignature && from > 0) return null;
-    }
-  }
-  return null;
 }

@@ -16,6 +16,7 @@ export function memberOf(entry: DirectoryEntry, index: number, problems: Problem
   const name = nameOf(entry);
   const mode = unixHosts.has(entry.hostSystem) ? entry.externalAttributes >>> 16 : 0;
   const { path, faults } = harmless(name.text, index);
+  if (name.raw !== undefined && /[\ufffd\u2400]/.test(name.text)) faults.push(`is no valid text (bytes ${name.raw.slice(0, 400)})`);
   if (faults.length > 0) {
     problems.add({
       code: 'zip.name-unsafe',

@@ -10,8 +10,9 @@ import { createInflater } from './inflater.ts';
 import { localHeaderSize, localSignature, readLocalHeader } from './local-headers.ts';
 
 const storedPiece = 1024 * 1024;
-/** 16 KiB of deflate give at most 17 MB. */
 const packedPiece = 16 * 1024;
+/** What zlib has made of a piece is lost when the piece turns out damaged: then all is done again in pieces of so few bytes. */
+const salvagePiece = 16;
 
 const methods: Readonly<Record<number, string>> = {
   1: 'shrink', 2: 'reduce', 3: 'reduce', 4: 'reduce', 5: 'reduce', 6: 'implode', 9: 'deflate64', 12: 'bzip2', 14: 'LZMA', 16: 'IBM CMPSC',
@@ -101,15 +102,38 @@ function* stored(source: ByteSource, start: number, length: number): Iterable<Pi
 }
 
 function* inflated(source: ByteSource, start: number, length: number): Iterable<Piece> {
+  let produced = 0;
+  try {
+    for (const piece of inflatedBy(source, start, length, packedPiece)) {
+      produced += piece.piece.length;
+      yield piece;
+    }
+  } catch (error) {
+    if (!(error instanceof FormatError && error.code === 'zip.inflate')) throw error;
+    yield* beyond(inflatedBy(source, start, length, salvagePiece), produced); // throws the same error, some bytes later
+  }
+}
+
+/** What comes after the first `skipped` bytes. */
+function* beyond(pieces: Iterable<Piece>, skipped: number): Iterable<Piece> {
+  let left = skipped;
+  for (const { piece, taken } of pieces) {
+    const skip = Math.min(left, piece.length);
+    left -= skip;
+    if (skip < piece.length) yield { piece: piece.subarray(skip), taken };
+  }
+}
+
+function* inflatedBy(source: ByteSource, start: number, length: number, step: number): Iterable<Piece> {
   const inflater = createInflater();
   try {
     for (let done = 0; done < length && !inflater.ended(); ) {
-      const packed = source.read(start + done, Math.min(packedPiece, length - done));
+      const packed = source.read(start + done, Math.min(step, length - done));
       if (packed.length === 0) return;
       done += packed.length;
-      const piece = inflater.push(packed);
-      if (piece.length > 0) yield { piece, taken: done };
+      for (const piece of inflater.push(packed)) yield { piece, taken: inflater.taken() };
     }
+    if (!inflater.complete()) throw new FormatError('zip.truncated', `the packed data breaks off after ${inflater.taken()} bytes`);
   } finally {
     inflater.close();
   }

@@ -43,6 +43,8 @@ export const signatures: readonly ContentSignature[] = [
   entry(0, '%PDF-', 'application/pdf'),
   entry(0, 'PK\x03\x04', 'application/zip'),
   entry(0, 'PK\x05\x06', 'application/zip'),
+  entry(0, 'PK\x07\x08PK\x03\x04', 'application/zip'), // once split, APPNOTE 8.5.3
+  entry(0, 'PK00PK\x03\x04', 'application/zip'), // the same, as one piece only, APPNOTE 8.5.4
   entry(0, 'RIFF', 'application/x-riff', riff),
   entry(4, 'ftyp', 'video/mp4', isoMedia),
   entry(0, '\x7fELF', 'application/x-elf'),
@@ -59,7 +61,7 @@ export const signatures: readonly ContentSignature[] = [
   entry(0, 'ID3', 'audio/mpeg'),
   entry(0, 'OggS', 'audio/ogg'),
   entry(0, 'fLaC', 'audio/x-flac'),
-  entry(0, 'II*\0', 'image/tiff'),
+  entry(0, 'II*\0', 'image/tiff', (head) => (latin(head, 8, 3) === 'CR\x02' ? 'image/x-canon-cr2' : 'image/tiff')),
   entry(0, 'MM\0*', 'image/tiff'),
   entry(0, 'regf', 'application/x-ms-registry'),
   entry(0, 'ElfFile\0', 'application/x-ms-evtx'),
@@ -71,6 +73,21 @@ export const signatures: readonly ContentSignature[] = [
   entry(0, '\xca\xfe\xba\xbe', 'application/java-vm', (head) =>
     head[4] === 0 && head[5] === 0 && head[6] === 0 && head[7]! < 30 ? 'application/x-mach-binary' : 'application/java-vm',
   ),
+  entry(0, '!<arch>\n', 'application/x-archive'),
+  entry(0, '070701', 'application/x-cpio'),
+  entry(0, '070702', 'application/x-cpio'),
+  entry(0, '070707', 'application/x-cpio'),
+  entry(0, 'xar!', 'application/x-xar'),
+  entry(0, 'MSWIM\0\0\0', 'application/x-ms-wim'),
+  entry(0, '\x89LZO\0\r\n\x1a\n', 'application/x-lzop'),
+  entry(0, 'WARC/', 'application/warc'),
+  entry(4, '\xef\xcd\xab\x89', 'application/x-ms-ese'),
+  entry(4, 'SCCA', 'application/x-ms-prefetch'),
+  entry(0, 'MAM\x04', 'application/x-ms-prefetch'), // compressed, Windows 10
+  entry(0, 'Client UrlCache MMF', 'application/x-msie-cache'),
+  entry(0, '\x37\x7f\x06\x82', 'application/x-sqlite3-wal'),
+  entry(0, '\x37\x7f\x06\x83', 'application/x-sqlite3-wal'),
+  entry(0, '\x78\x9f\x3e\x22', 'application/vnd.ms-tnef'),
   entry(0, 'P5\n', 'image/x-portable-graymap'),
   entry(0, 'P6\n', 'image/x-portable-pixmap'),
 ];
