@@ -23,7 +23,7 @@ export interface Collected {
   close(): Promise<void>;
 }
 
-/** `scratchPath` is made only when needed, and removed by `close`. */
+/** The scratch file is made only when needed. It has no name from then on: whatever ends this process, it goes with it. */
 export function collect(scratchFolder: string, name: string): Collected {
   const spool = openSpool(scratchFolder, name);
   const kept: { entry: Piece[]; problem: Piece[]; files: { piece: Piece; count: number; bytes: number }[] } = {
@@ -82,6 +82,7 @@ function openSpool(folder: string, name: string) {
       if (file === null) {
         await mkdir(folder, { recursive: true, mode: 0o700 });
         file = await open(path, 'wx+', 0o600);
+        await rm(path);
       }
       const piece = { offset: end, length: bytes.length };
       end += bytes.length;
@@ -97,9 +98,7 @@ function openSpool(folder: string, name: string) {
       return bytes;
     },
     async close(): Promise<void> {
-      if (file === null) return;
-      await file.close();
-      await rm(path, { force: true });
+      await file?.close();
     },
   };
 }

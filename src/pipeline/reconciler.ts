@@ -35,8 +35,12 @@ async function isAlive({ pid, started }: RegisteredWorker): Promise<boolean> {
   return started === '' || (await startOf(pid)) === started;
 }
 
-/** Start of a process as Linux counts it (proc(5), /proc/pid/stat field 22, behind the name in parentheses); empty where it cannot be read. */
+/**
+ * Start of a process as Linux counts it (proc(5), /proc/pid/stat field 22, behind the name in parentheses); empty where it cannot be read.
+ * A process that has ended and whose parent has not asked for its status yet (state Z) has no start.
+ */
 export async function startOf(pid: number): Promise<string> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return fields[0] === 'Z' ? '' : (fields[19] ?? '');
 }

@@ -1,4 +1,5 @@
 /** Writes the ledger: builds each event with all that this stage knows, signs it, appends it in the transaction that makes it true. */
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -80,7 +81,7 @@ export async function createRecorder({ signer, version }: RecorderOptions): Prom
     },
     recordAccess: (database, examinationId, how, locator) => {
       const now = new Date();
-      const key = `accessed:${examinationId}:${now.getTime()}:${process.pid}:${how}:${sha256(locator).slice(0, 16)}`;
+      const key = `accessed:${randomUUID()}`; // every look is an event of its own
       return appendAlone(database, examinationId, key, (exhibit) => ({
         ...common(exhibit, 'accessed', now, 'content or record looked at'),
         looked: { how, locator, examination: examinationId },

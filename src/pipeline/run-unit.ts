@@ -12,7 +12,7 @@ import { type Collected, collect } from './collected.ts';
 import { differences, statEvidence } from './evidence-files.ts';
 import { type Recorder } from './recorder.ts';
 import { priorities, type StepContext, type StepOutcome } from './step.ts';
-import { quarantine, split, steps } from './steps.ts';
+import { abandon, quarantine, split, steps } from './steps.ts';
 import { TaskError } from './task-error.ts';
 import { type UnitNotice, type UnitQueue } from './unit-queue.ts';
 
@@ -103,10 +103,12 @@ async function lookAt(examination: Examination, unit: Unit): Promise<readonly St
 
 function stepFor({ failuresAllowed, lossesAllowed }: Workplace, unit: Unit): (context: StepContext) => Promise<StepOutcome> {
   if (unit.failures >= failuresAllowed) {
-    return (context) => quarantine(context, `failed ${unit.failures} times, the last time: ${unit.reason ?? 'for an unknown reason'}`);
+    const reason = `failed ${unit.failures} times, the last time: ${unit.reason ?? 'for an unknown reason'}`;
+    return (context) => (unit.failures > failuresAllowed ? abandon(context, reason) : quarantine(context, reason));
   }
   if (unit.losses >= lossesAllowed) {
-    return (context) => quarantine(context, `the process that worked on it ended ${unit.losses} times`);
+    const reason = `the process that worked on it ended ${unit.losses} times`;
+    return (context) => (unit.losses >= 2 * lossesAllowed ? abandon(context, reason) : quarantine(context, reason));
   }
   const nearlyGivenUp = unit.failures >= failuresAllowed - 1 || unit.losses >= lossesAllowed / 2;
   if (unit.kind === 'examine-files' && unit.files > 1 && nearlyGivenUp) return split;
@@ -207,8 +209,8 @@ async function afterFailure(workplace: Workplace, unit: Unit, keeper: ClaimKeepe
   workplace.onTrouble(`unit ${unit.id} (${unit.kind}): try failed: ${reason}`, error);
   const last = error instanceof TaskError && error.final;
   await releaseClaim(workplace.database, unit, reason, last ? workplace.failuresAllowed : 1);
-  // a unit that cannot even be quarantined stays open: the reconciler comes back to it, and the log tells
-  return unit.failures < workplace.failuresAllowed;
+  // once for each failure allowed, once to be quarantined, once to be abandoned; what fails even then is left to the reconciler and the log
+  return unit.failures <= workplace.failuresAllowed;
 }
 
 const reasonOf = (error: unknown): string => {

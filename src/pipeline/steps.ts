@@ -2,6 +2,7 @@
 import { leafSize } from '../config.ts';
 import { type ListedFile, type SegmentDigest, type SurveyResult, type VolumeReference } from '../evidence/task.ts';
 import { insertProblem, insertVolumes } from '../store/catalogue.ts';
+import { setExaminationStatus } from '../store/examinations.ts';
 import { type UnitKind } from '../store/schema.ts';
 import { type NewUnit } from '../store/units.ts';
 import { singleFiles, unpack } from './collected.ts';
@@ -129,7 +130,7 @@ async function runExamineFiles(context: StepContext, untouchedBecause?: string) 
 /** A batch that fails again and again: each of its files becomes a unit of its own, so that one bad file cannot hide the others. */
 export async function split(context: StepContext): Promise<StepOutcome> {
   const { unit } = context;
-  const reason = unit.reason ?? 'its worker was lost again and again';
+  const reason = unit.reason ?? (unit.losses > 0 ? `its worker was lost ${unit.losses} times` : 'a batch may not fail even once');
   const groups = await singleFiles(unit.payload!, (file: ListedFile) => Number((file.record as { size?: number }).size ?? 0));
   return {
     status: 'split',
@@ -143,21 +144,29 @@ export async function split(context: StepContext): Promise<StepOutcome> {
 
 /** Given up: the reason stands in the ledger, in the report and with everything concerned; the examination goes on. */
 export async function quarantine(context: StepContext, reason: string): Promise<StepOutcome> {
+  const { unit } = context;
+  if (unit.kind !== 'examine-files') return abandon(context, reason);
+  const result = await runExamineFiles(context, `${unit.kind} given up: ${reason}`);
+  return { status: 'quarantined', reason, result, counts: { ...result }, digests: [], children: nothing };
+}
+
+/** Given up without a look at the unit's files: nothing is left that could fail. Without a conclusion the examination itself has failed. */
+export async function abandon(context: StepContext, reason: string): Promise<StepOutcome> {
   const { unit, examination } = context;
-  const message = `${unit.kind} given up: ${reason}`;
-  if (unit.kind === 'examine-files') {
-    const result = await runExamineFiles(context, message);
-    return { status: 'quarantined', reason, result, counts: { ...result }, digests: [], children: nothing };
-  }
-  const locator = unit.kind === 'list-files' ? volumeOf(context).locator : 'image:';
+  const inVolume = unit.kind === 'list-files' || unit.kind === 'examine-files';
+  const locator = inVolume ? volumeOf(context).locator : 'image:';
+  const missing = unit.kind === 'examine-files' ? `, ${unit.files} of its files are not in the catalogue` : '';
+  const message = `${unit.kind} given up${missing}: ${reason}`;
   return {
     status: 'quarantined',
     reason,
     result: null,
-    counts: {},
+    counts: unit.kind === 'examine-files' ? { files: unit.files } : {},
     digests: [],
     children: nothing,
-    write: (client) =>
-      insertProblem(client, examination.id, unit.id, { locator, code: 'unit.quarantined', message, at: null, hidesEvidence: true }),
+    async write(client) {
+      await insertProblem(client, examination.id, unit.id, { locator, code: 'unit.quarantined', message, at: null, hidesEvidence: true });
+      if (unit.kind === 'conclude') await setExaminationStatus(client, examination.id, 'failed');
+    },
   };
 }

@@ -5,9 +5,10 @@ import { type Exhibit, findOpenExamination, insertExamination, lockExhibit } fro
 import { type StatTuple } from '../store/schema.ts';
 import { transaction } from '../store/transaction.ts';
 import { insertUnits } from '../store/units.ts';
-import { statEvidence } from './evidence-files.ts';
+import { differences, statEvidence } from './evidence-files.ts';
 import { type Recorder } from './recorder.ts';
 import { priorities } from './step.ts';
+import { TaskError } from './task-error.ts';
 import { type UnitQueue } from './unit-queue.ts';
 
 export interface Submission {
@@ -31,7 +32,10 @@ export async function submit(database: Pool, queue: UnitQueue, recorder: Recorde
   return transaction(database, async (client) => {
     const exhibit: Exhibit = await lockExhibit(client, { caseReference, label, examiner });
     const open = await findOpenExamination(client, exhibit.id, image);
-    if (open !== null) return { examinationId: open.id, resumed: true };
+    if (open !== null) {
+      refuseChanged(open.id, differences(open.received, received));
+      return { examinationId: open.id, resumed: true };
+    }
     const units = [
       { kind: 'survey', priority: priorities.survey },
       { kind: 'hash-media', priority: priorities['hash-media'] },
@@ -45,4 +49,10 @@ export async function submit(database: Pool, queue: UnitQueue, recorder: Recorde
     await recorder.recordReceived(client, { exhibit: { ...exhibit, examiner }, examination, received: received as readonly StatTuple[] });
     return { examinationId: examination.id, resumed: false };
   });
+}
+
+function refuseChanged(examinationId: string, changes: readonly string[]): void {
+  if (changes.length === 0) return;
+  const what = `the image is not as it was when examination ${examinationId} of it began: ${changes.join('; ')}`;
+  throw new TaskError('evidence.changed', `${what}; submit it as another exhibit, or let a worker bring that examination to its end`, true);
 }

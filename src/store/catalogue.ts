@@ -4,6 +4,7 @@ import { type Pool, type PoolClient } from 'pg';
 import { type Locator } from '../evidence/locator.ts';
 import { type SurveyedVolume } from '../evidence/task.ts';
 import { queries } from './schema.ts';
+import { storable } from './text.ts';
 
 export async function insertVolumes(
   client: PoolClient,
@@ -91,7 +92,15 @@ export async function insertProblem(client: PoolClient, examinationId: string, u
   const { locator, code, message, at, hidesEvidence } = problem;
   await queries(client)
     .insertInto('problem')
-    .values({ examination_id: examinationId, unit_id: unitId, locator, code, message, at, hides_evidence: hidesEvidence })
+    .values({
+      examination_id: examinationId,
+      unit_id: unitId,
+      locator,
+      code,
+      message: storable(message),
+      at,
+      hides_evidence: hidesEvidence,
+    })
     .execute();
 }
 

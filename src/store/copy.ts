@@ -11,14 +11,16 @@ const columnsOf = {
   problem: ['locator', 'code', 'message', 'at', 'hides_evidence'],
 } as const;
 
-/** Rows in COPY text form, in the caller's transaction. */
+/** Rows in COPY text form, in the caller's transaction. However many there are: the limit of other statements does not hold for them. */
 export async function copyRows(
   client: PoolClient,
   table: 'entry' | 'problem',
   rows: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<void> {
   const columns = ['examination_id', 'unit_id', ...columnsOf[table]].join(', ');
+  await client.query('set local statement_timeout = 0');
   await pipeline(Readable.from(rows, { objectMode: false }), client.query(from(`copy ${table} (${columns}) from stdin`)));
+  await client.query('set local statement_timeout to default');
 }
 
 /** A quote and a delimiter that no canonical JSON can hold: so CSV form gives every record as one plain line. */

@@ -2,6 +2,7 @@
 import { type Selectable, sql } from 'kysely';
 import { type Pool, type PoolClient } from 'pg';
 import { queries, type Tables, type UnitKind, type UnitStatus } from './schema.ts';
+import { storable } from './text.ts';
 
 export type Unit = Selectable<Tables['unit']>;
 
@@ -86,16 +87,13 @@ export async function releaseClaim(pool: Pool, { id, fence }: Claim, failed: str
     .set({
       worker_id: null,
       lease_until: null,
-      ...(failed === null ? {} : { failures: sql<number>`failures + ${times}::int`, reason: safeReason(failed) }),
+      ...(failed === null ? {} : { failures: sql<number>`failures + ${times}::int`, reason: storable(failed) }),
     })
     .where('id', '=', id)
     .where('status', '=', 'open')
     .where('fence', '=', fence)
     .execute();
 }
-
-/** PostgreSQL takes neither NUL nor lone surrogates, and a reason is no essay. */
-const safeReason = (text: string): string => text.slice(0, 2000).toWellFormed().replaceAll('\0', '\u2400');
 
 export interface Ending {
   readonly status: Exclude<UnitStatus, 'open' | 'cancelled'>;
@@ -113,7 +111,7 @@ export async function endUnit(client: PoolClient, { id, fence }: Claim, { status
       lease_until: null,
       finished_at: now,
       ...(result === undefined ? {} : { result: JSON.stringify(result) }),
-      ...(reason === undefined ? {} : { reason }),
+      ...(reason === undefined ? {} : { reason: reason === null ? null : storable(reason) }),
     })
     .where('id', '=', id)
     .where('status', '=', 'open')
