@@ -24,11 +24,13 @@ export const ewf: ImageFormat = {
 };
 
 function openEwf(segments: readonly Segment[], problems: ProblemLog): Image {
-  const sets = readSegments(segments, problems);
-  if (sets.length === 0)
+  const found = readSegments(segments, problems);
+  if (found.length === 0)
     throw new FormatError('ewf.signature', `${segments[0]?.name ?? 'image'}: no segment starts with the EWF signature`);
+  const { volume: told, foreign } = findVolume(found, problems);
+  const sets = found.filter((set) => !foreign.has(set));
   reportMissing(sets, problems);
-  const claimed = correctedVolume(findVolume(sets, problems), sets, problems);
+  const claimed = correctedVolume(told, sets, problems);
   const runs = placeChunks(sets, claimed, problems);
   if (runs.length === 0) throw new FormatError('ewf.no-chunks', `${sets[0]!.name}: no table of chunks is left, nor chunks without one`);
   const volume = believed(claimed, runs, sets, problems);

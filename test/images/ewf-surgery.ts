@@ -63,3 +63,23 @@ export function sealTable(copy: Buffer, { dataOffset }: Place): void {
 /** Makes the checksum at the end of a section's fixed data fit again: volume (1052 or 94 bytes), hash (36), digest (80). */
 export const sealData = (copy: Buffer, dataOffset: number, size: number): number =>
   copy.writeUInt32LE(adler(copy.subarray(dataOffset, dataOffset + size - 4)), dataOffset + size - 4);
+
+/** A further section in front of the first one called `before`, which stands behind the tables: only the chain has to be mended. */
+export function withSection(bytes: Uint8Array, before: string, type: string, data: Uint8Array): Buffer {
+  const place = sectionOf(bytes, before);
+  const added = 76 + data.length;
+  const section = Buffer.alloc(76);
+  section.write(type, 'latin1');
+  section.writeBigUInt64LE(BigInt(place.offset + added), 16);
+  section.writeBigUInt64LE(BigInt(added), 24);
+  sealDescriptor(section, 0);
+  const tail = changed(bytes.subarray(place.offset), (copy) => {
+    for (const { offset } of sectionsOf(bytes)) {
+      if (offset < place.offset) continue;
+      const at = offset - place.offset;
+      copy.writeBigUInt64LE(copy.readBigUInt64LE(at + 16) + BigInt(added), at + 16);
+      sealDescriptor(copy, at);
+    }
+  });
+  return Buffer.concat([bytes.subarray(0, place.offset), section, data, tail]);
+}

@@ -15,41 +15,53 @@ export interface ChunkRun {
 /** Entries held at a time: a table may list millions. */
 const longestRun = 65_536;
 
-/** In order of chunks, without overlap; where segments are missing, the chunks behind the hole are placed by counting from the end. */
+/** In order of chunks, without overlap. Where tables may be lost, those in front are counted from the start, those behind from the end. */
 export function placeChunks(sets: readonly SegmentSections[], volume: Volume, problems: ProblemLog): ChunkRun[] {
-  const groups: ChunkTable[][] = [[]];
-  let expected = 1;
-  sets.forEach((set, segment) => {
-    if (set.number > expected) groups.push([]);
-    expected = set.number + 1;
-    groups.at(-1)!.push(...findTables(set, segment, volume, problems));
-  });
+  const { groups, openEnd } = groupsOf(sets, volume, problems);
+  const all = groups.flat();
+  if (groups.length < 2 || total(all) === volume.chunkCount) {
+    reportHole(Math.min(total(all), volume.chunkCount), volume.chunkCount, volume, problems);
+    return runsOf(all, 0, volume, problems);
+  }
   const head = groups[0]!;
+  const tail = openEnd ? [] : groups.at(-1)!;
   const runs = runsOf(head, 0, volume, problems);
   const placed = Math.min(total(head), volume.chunkCount);
-  if (groups.length === 1) {
-    reportHole(placed, volume.chunkCount, volume, problems);
-    return runs;
-  }
-  const tail = groups.at(-1)!;
   const start = volume.chunkCount - total(tail);
-  const unplaced = reasonNotToPlace(groups.length, sets.at(-1)!, start < placed);
-  if (unplaced !== null) {
-    problems.add({ code: 'ewf.segment-unplaced', message: unplaced, at: placed * volume.chunkSize, hidesEvidence: true });
-    if (groups.length === 2 || start < placed || !isEnd(sets.at(-1)!)) return runs;
-  }
-  reportHole(placed, start, volume, problems);
-  return [...runs, ...runsOf(tail, start, volume, problems)];
+  const reason = reasonNotToPlace(groups.length, openEnd, start < placed);
+  if (reason !== null) problems.add({ code: 'ewf.segment-unplaced', message: reason, at: placed * volume.chunkSize, hidesEvidence: true });
+  const tailPlaced = !openEnd && start >= placed;
+  reportHole(placed, tailPlaced ? start : volume.chunkCount, volume, problems);
+  return tailPlaced ? [...runs, ...runsOf(tail, start, volume, problems)] : runs;
+}
+
+/** Tables that follow one another without doubt. `openEnd`: more may have stood behind the last of them. */
+function groupsOf(sets: readonly SegmentSections[], volume: Volume, problems: ProblemLog): { groups: ChunkTable[][]; openEnd: boolean } {
+  const groups: ChunkTable[][] = [[]];
+  let expected = 1;
+  let gap = false;
+  sets.forEach((set, segment) => {
+    gap ||= set.number > expected;
+    expected = set.number + 1;
+    const { tables, gapAfter } = findTables(set, segment, volume, problems);
+    for (const table of tables) {
+      if (gap || table.gapBefore) groups.push([]);
+      groups.at(-1)!.push(table);
+      gap = !table.certain;
+    }
+    gap ||= gapAfter;
+  });
+  return { groups, openEnd: gap || !isEnd(sets.at(-1)!) };
 }
 
 const total = (tables: readonly ChunkTable[]): number => tables.reduce((sum, { count }) => sum + count, 0);
 
 const isEnd = ({ sections }: SegmentSections): boolean => sections.some(({ type }) => type === 'done');
 
-function reasonNotToPlace(groupCount: number, last: SegmentSections, overlaps: boolean): string | null {
-  if (!isEnd(last)) return 'segments are missing in the middle and at the end: where the chunks behind the first hole belong is not known';
+function reasonNotToPlace(groupCount: number, openEnd: boolean, overlaps: boolean): string | null {
+  if (openEnd) return 'chunks are missing in the middle and at the end: where those behind the first hole belong is not known';
   if (overlaps) return 'the chunks behind the hole and before it are more than the medium has: those behind it are not read';
-  if (groupCount > 2) return 'segments are missing in more than one place: where the chunks between the holes belong is not known';
+  if (groupCount > 2) return 'chunks are missing in more than one place: where those between the holes belong is not known';
   return null;
 }
 

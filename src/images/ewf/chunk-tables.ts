@@ -4,7 +4,7 @@ import { ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
 import { adler32, readTableHeader, tableHeaderSize } from './layout.ts';
 import { type Entries, recoverChunks } from './recover-chunks.ts';
-import { type Section, type SegmentSections } from './sections.ts';
+import { isWhole, type Section, type SegmentSections } from './sections.ts';
 import { type Volume } from './volume.ts';
 
 /** A table and its copy (table2). */
@@ -12,6 +12,10 @@ export interface ChunkTable {
   readonly segment: number;
   readonly count: number;
   readonly copies: readonly TableCopy[];
+  /** Chunks of a table that is lost may stand in front of these. */
+  readonly gapBefore: boolean;
+  /** Its number of chunks is not guessed. */
+  readonly certain: boolean;
   /** Between these bytes of the segment lie its chunks. */
   readonly dataStart: number;
   readonly dataEnd: number;
@@ -30,21 +34,36 @@ export interface TableCopy {
   readonly firstEntry: number | null;
 }
 
-export function findTables(set: SegmentSections, segment: number, volume: Volume, problems: ProblemLog): ChunkTable[] {
+/** A table whose copy may follow. */
+interface OpenTable {
+  readonly first: TableCopy;
+  readonly sectors: Section | null;
+  readonly gapBefore: boolean;
+}
+
+/** `gapAfter`: chunks may have stood behind the last table. */
+export function findTables(
+  set: SegmentSections,
+  segment: number,
+  volume: Volume,
+  problems: ProblemLog,
+): { tables: ChunkTable[]; gapAfter: boolean } {
   const tables: ChunkTable[] = [];
   let sectors: Section | null = null; // seen, and no table for it yet
-  let open: { first: TableCopy; sectors: Section | null } | null = null; // a table whose copy may follow
+  let open: OpenTable | null = null;
+  let gap = false;
   const close = (second: TableCopy | null) => {
     if (open === null) return;
     const copies = second === null ? [open.first] : [open.first, second];
-    tables.push(tableOf(copies, open.sectors, tables.at(-1)?.dataEnd ?? 0, segment, set.name, problems));
+    tables.push(tableOf({ copies, ...open, free: tables.at(-1)?.dataEnd ?? 0, segment, name: set.name }, problems));
     open = null;
   };
   const recover = () => {
-    if (sectors !== null) tables.push(...recoverTable(set, sectors, segment, volume, problems));
+    if (sectors !== null) tables.push(...recoverTable(set, sectors, { segment, gapBefore: gap }, volume, problems));
     sectors = null;
   };
   for (const section of set.sections) {
+    gap ||= section.afterBreak;
     if (section.type === 'sectors') {
       close(null);
       recover();
@@ -52,17 +71,18 @@ export function findTables(set: SegmentSections, segment: number, volume: Volume
     }
     const copy = section.type === 'table' || section.type === 'table2' ? readTable(set, section, problems) : null;
     if (copy === null) continue;
-    const before = open as { first: TableCopy; sectors: Section | null } | null;
+    const before = open as OpenTable | null;
     if (before !== null && section.type === 'table2' && isCopy(before.first, copy)) close(copy);
     else {
       close(null);
-      open = { first: copy, sectors };
+      open = { first: copy, sectors, gapBefore: gap };
+      gap = false;
     }
     sectors = null;
   }
   close(null);
   recover();
-  return tables;
+  return { tables, gapAfter: gap || !isWhole(set) };
 }
 
 /** Damaged ones pass for copies: two tables where there is one would move all chunks behind them. */
@@ -97,32 +117,32 @@ function readTable({ name, source }: SegmentSections, section: Section, problems
   }
 }
 
-function tableOf(
-  copies: readonly TableCopy[],
-  sectors: Section | null,
-  free: number,
-  segment: number,
-  name: string,
-  problems: ProblemLog,
-): ChunkTable {
+interface FoundTable extends Pick<OpenTable, 'sectors' | 'gapBefore'> {
+  readonly copies: readonly TableCopy[];
+  /** From here on the segment is not taken by the table before. */
+  readonly free: number;
+  readonly segment: number;
+  readonly name: string;
+}
+
+function tableOf({ copies, sectors, gapBefore, free, segment, name }: FoundTable, problems: ProblemLog): ChunkTable {
   const first = copies[0]!;
   const { section } = first;
-  const count = countOf(copies);
+  const sound = copies.find(({ headerFits, claimed, room }) => headerFits && claimed <= room);
+  const count = sound?.claimed ?? guessedCount(copies);
   if (count !== first.claimed) {
     const message = `${name}: table at byte ${section.offset}: ${first.claimed} entries, ${count} are taken for it`;
     problems.add({ code: 'ewf.chunk-count', message, at: section.offset, hidesEvidence: true });
   }
   const usable = copies.filter(({ room }) => room >= count);
-  const place = { segment, count, copies: usable };
+  const place = { segment, count, gapBefore, certain: sound !== undefined, copies: usable };
   if (sectors !== null) return { ...place, dataStart: sectors.dataOffset, dataEnd: sectors.dataOffset + sectors.dataSize };
   if (!holdsChunks(section, count)) return { ...place, dataStart: Math.min(free, section.offset), dataEnd: section.offset };
   return { ...place, dataStart: section.dataOffset + tableHeaderSize + count * 4, dataEnd: section.dataOffset + section.dataSize };
 }
 
-/** What a sound header says; without one, as many as both agree on, or as the section is made for (entries and their checksum). */
-function countOf(copies: readonly TableCopy[]): number {
-  const sound = copies.find(({ headerFits, claimed, room }) => headerFits && claimed <= room);
-  if (sound !== undefined) return sound.claimed;
+/** Without a sound header: as many as both agree on, or as the section is made for (entries and their checksum). */
+function guessedCount(copies: readonly TableCopy[]): number {
   const { claimed, room, section } = copies[0]!;
   const agreed = claimed <= room && copies[1]?.claimed === claimed;
   return agreed || (claimed <= room && holdsChunks(section, claimed)) ? claimed : Math.max(0, room - 1);
@@ -135,7 +155,7 @@ export const holdsChunks = (section: Section, count: number): boolean => section
 function recoverTable(
   { source, name }: SegmentSections,
   section: Section,
-  segment: number,
+  place: Pick<ChunkTable, 'segment' | 'gapBefore'>,
   volume: Volume,
   problems: ProblemLog,
 ): ChunkTable[] {
@@ -144,5 +164,5 @@ function recoverTable(
   const message = `${name}: the chunks at byte ${section.dataOffset} have no table: ${count} of them are found by reading them in order`;
   problems.add({ code: 'ewf.table-missing', message, at: section.offset, hidesEvidence: true });
   if (count === 0) return [];
-  return [{ segment, count, copies: [], dataStart: section.dataOffset, dataEnd: recovered.starts[count]!, recovered }];
+  return [{ ...place, count, certain: false, copies: [], dataStart: section.dataOffset, dataEnd: recovered.starts[count]!, recovered }];
 }

@@ -15,7 +15,7 @@ export interface Entries {
 
 /** Ends at the first place where no chunk can be made out. Every step moves on by at least one byte. */
 export function recoverChunks(source: ByteSource, { dataOffset, dataSize }: Section, volume: Volume): Entries {
-  const { chunkSize, chunkCount } = volume;
+  const { chunkSize, chunkCount, mediaSize } = volume;
   const inflate = createInflater();
   const content = new Uint8Array(chunkSize);
   const stored = new Uint8Array(mostPacked(chunkSize));
@@ -27,7 +27,7 @@ export function recoverChunks(source: ByteSource, { dataOffset, dataSize }: Sect
   for (let at = dataOffset; at < end && count < chunkCount; at = starts[count]!) {
     const bytes = readSome(source, stored.subarray(0, Math.min(stored.length, end - at)), at);
     const packed = packedLength(bytes, content, inflate, volume);
-    const length = packed ?? storedLength(bytes, chunkSize);
+    const length = packed ?? storedLength(bytes, chunkSize) ?? storedLength(bytes, mediaSize % chunkSize);
     if (length === null || length === 0) break;
     if (count + 2 > starts.length) {
       starts = grown(starts, new Float64Array(starts.length * 2));
@@ -61,5 +61,6 @@ function packedLength(bytes: Uint8Array, content: Uint8Array, inflate: Inflate, 
   return fault === null && (size === chunkSize || size === mediaSize % chunkSize) ? taken : null;
 }
 
-const storedLength = (bytes: Uint8Array, chunkSize: number): number | null =>
-  bytes.length >= chunkSize + 4 && adler32(bytes.subarray(0, chunkSize)) === u32(viewOf(bytes), chunkSize) ? chunkSize + 4 : null;
+/** With the checksum; null where it is not that of `size` bytes. The last chunk has what the medium ends with. */
+const storedLength = (bytes: Uint8Array, size: number): number | null =>
+  size > 0 && bytes.length >= size + 4 && adler32(bytes.subarray(0, size)) === u32(viewOf(bytes), size) ? size + 4 : null;

@@ -11,6 +11,8 @@ export interface Section {
   /** Of what follows the descriptor, up to the next section at most. */
   readonly dataOffset: number;
   readonly dataSize: number;
+  /** The chain broke in front of it: others may have stood there. */
+  readonly afterBreak: boolean;
 }
 
 export interface SegmentSections {
@@ -23,6 +25,12 @@ export interface SegmentSections {
 /** Segments of 16 TiB have fewer: EnCase 1 wrote four sections for each 512 MiB. */
 const mostSections = 200_000;
 
+/** The chain leads to its end: nothing of the segment is cut off. */
+export const isWhole = ({ sections }: SegmentSections): boolean => {
+  const last = sections.at(-1);
+  return last !== undefined && isLast(last);
+};
+
 /** Follows the chain; where it breaks, goes on at the next place that looks like a section. Offsets only rise, so it comes to an end. */
 export const readSections = (source: ByteSource, name: string, problems: ProblemLog): Section[] =>
   withoutOverlap(followChain(source, name, problems));
@@ -30,11 +38,13 @@ export const readSections = (source: ByteSource, name: string, problems: Problem
 function followChain(source: ByteSource, name: string, problems: ProblemLog): Section[] {
   const sections: Section[] = [];
   let offset = fileHeaderSize;
+  let afterBreak = false;
   while (sections.length < mostSections) {
     const descriptor = named(descriptorAt(source, offset, name, problems));
     if (descriptor !== null && (descriptor.fits || sectionTypes.has(descriptor.type))) {
       reportDescriptor(descriptor, name, problems);
-      sections.push(sectionOf(descriptor, source.size));
+      sections.push({ ...sectionOf(descriptor, source.size), afterBreak });
+      afterBreak = false;
       if (isLast(descriptor)) return sections;
       const { next } = descriptor;
       const sound = next > offset && next < source.size;
@@ -50,6 +60,7 @@ function followChain(source: ByteSource, name: string, problems: ProblemLog): Se
     problems.add({ code: 'ewf.section-chain', message, at: offset, hidesEvidence: true });
     if (found === null) return sections;
     offset = found;
+    afterBreak = true;
   }
   const message = `${name}: more than ${mostSections} sections: the rest is not read`;
   problems.add({ code: 'ewf.section-chain', message, at: offset, hidesEvidence: true });
@@ -64,10 +75,10 @@ function named(descriptor: Descriptor | null): Descriptor | null {
   return { ...descriptor, type: nearestType(descriptor.type) ?? descriptor.type };
 }
 
-const isLast = ({ type }: Descriptor): boolean => type === 'next' || type === 'done';
+const isLast = ({ type }: { readonly type: string }): boolean => type === 'next' || type === 'done';
 
 /** A size that may be damaged is not used: the section then goes on to the next one. */
-function sectionOf({ type, offset, size, fits }: Descriptor, fileSize: number): Section {
+function sectionOf({ type, offset, size, fits }: Descriptor, fileSize: number): Omit<Section, 'afterBreak'> {
   const dataOffset = offset + descriptorSize;
   const room = Math.max(0, fileSize - dataOffset);
   return { type, offset, dataOffset, dataSize: fits && size >= descriptorSize ? Math.min(size - descriptorSize, room) : room };

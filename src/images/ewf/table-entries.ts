@@ -82,7 +82,7 @@ function lookThrough(source: SegmentSections['source'], copy: TableCopy, count: 
     for (let at = 0; at < whole; at++, index++) {
       const value = u32(view, at * 4);
       const low = baseOffset + (value % 0x8000_0000);
-      const runsOver = value >= 0x8000_0000 && low < highest && baseOffset + value > highest;
+      const runsOver = value >= 0x8000_0000 && low < highest && baseOffset + value > highest && baseOffset + value < source.size;
       if (overflowAt > index && runsOver) overflowAt = index;
       const offset = overflowAt <= index ? baseOffset + value : low;
       if (offset < highest) falling++;

@@ -22,21 +22,17 @@ export interface Volume {
   readonly chunksTold: number;
 }
 
-/** Each segment but the first of EnCase repeats the volume section under the name `data`, so one good copy is enough. */
-export function findVolume(sets: readonly SegmentSections[], problems: ProblemLog): Volume {
-  const candidates: (Candidate & { readonly name: string })[] = [];
-  let refused: unknown = null;
-  for (const { name, source, sections } of sets) {
-    for (const section of sections) {
-      if (section.type !== 'volume' && section.type !== 'disk' && section.type !== 'data') continue;
-      try {
-        candidates.push({ ...readVolume(source, name, section), name });
-      } catch (error) {
-        if (!(error instanceof FormatError)) throw error;
-        refused ??= error;
-      }
-    }
-  }
+type Placed = Candidate & { readonly set: SegmentSections };
+
+/**
+ * Each segment but the first of EnCase repeats the volume section under the name `data`, so one good copy is enough. Where a copy that is
+ * sound tells of another medium, its segment belongs to another image: `foreign`.
+ */
+export function findVolume(
+  sets: readonly SegmentSections[],
+  problems: ProblemLog,
+): { volume: Volume; foreign: ReadonlySet<SegmentSections> } {
+  const { candidates, refused } = findCandidates(sets);
   const chosen = candidates.find(({ volume }) => volume.certain) ?? candidates[0];
   if (chosen === undefined && refused !== null) throw refused;
   if (chosen === undefined) {
@@ -45,18 +41,44 @@ export function findVolume(sets: readonly SegmentSections[], problems: ProblemLo
       `${sets[0]!.name}: no volume section: neither the size of the medium nor that of its chunks is known`,
     );
   }
-  if (refused instanceof FormatError) problems.add({ code: refused.code, message: `${refused.message}; another copy is used` });
-  for (const candidate of candidates) reportDoubt(candidate, chosen, problems);
-  return chosen.volume;
+  if (refused !== null) problems.add({ code: refused.code, message: `${refused.message}; another copy is used` });
+  const foreign = new Set<SegmentSections>();
+  for (const candidate of candidates) {
+    reportDoubt(candidate, chosen, problems);
+    if (isForeign(candidate, chosen)) foreign.add(candidate.set);
+  }
+  return { volume: chosen.volume, foreign };
 }
 
-function reportDoubt({ name, place, at, volume }: Candidate & { readonly name: string }, chosen: Candidate, problems: ProblemLog) {
-  const used = volume === chosen.volume;
+function findCandidates(sets: readonly SegmentSections[]): { candidates: Placed[]; refused: FormatError | null } {
+  const candidates: Placed[] = [];
+  let refused: FormatError | null = null;
+  for (const set of sets) {
+    for (const section of set.sections) {
+      if (section.type !== 'volume' && section.type !== 'disk' && section.type !== 'data') continue;
+      try {
+        candidates.push({ ...readVolume(set.source, set.name, section), set });
+      } catch (error) {
+        if (!(error instanceof FormatError)) throw error;
+        refused ??= error;
+      }
+    }
+  }
+  return { candidates, refused };
+}
+
+const isForeign = ({ volume, set }: Placed, chosen: Placed): boolean =>
+  volume.certain && set !== chosen.set && !sameMedium(volume, chosen.volume);
+
+function reportDoubt(candidate: Placed, chosen: Placed, problems: ProblemLog): void {
+  const { place, at, volume, set } = candidate;
+  const used = candidate === chosen;
   if (!volume.certain) {
     const outcome = used ? 'no better copy is found, its values are used as they are' : 'another copy is used';
     problems.add({ code: 'ewf.volume-checksum', message: `${place}: its checksum does not fit; ${outcome}`, at, hidesEvidence: used });
   } else if (!used && !sameMedium(volume, chosen.volume)) {
-    const message = `${place}: tells of another medium than ${chosen.place}: ${name} may belong to another image`;
+    const outcome = isForeign(candidate, chosen) ? `${set.name} belongs to another image and is not read` : 'the first is used';
+    const message = `${place}: tells of another medium than ${chosen.place}: ${outcome}`;
     problems.add({ code: 'ewf.segment-foreign', message, at, hidesEvidence: true });
   }
   if (used && volume.chunkCount !== volume.chunksTold) {
