@@ -10,7 +10,7 @@ import { type Directory, type DirectoryEntry, entriesOf, openDirectory } from '.
 import { endsWithRecord } from './zip/end-record.ts';
 import { dataEndOf, findLocalHeaders, localHeaderSize } from './zip/local-headers.ts';
 import { memberOf } from './zip/member.ts';
-import { createRanges } from './zip/ranges.ts';
+import { createRanges, type Range } from './zip/ranges.ts';
 import { unpack } from './zip/unpack.ts';
 
 export const zip: ArchiveFormat = {
@@ -87,6 +87,7 @@ async function* allEntries(source: ByteSource, directory: Directory | null, prob
       problems.add({ code: 'zip.overlap', message });
     }
     ranges.add(directory.record.directoryAt, directory.record.end);
+    tellOfSecond(directory, ranges.gaps(source.size, 1), problems);
   }
   let unlisted = 0;
   for (const entry of findLocalHeaders(source, ranges.gaps(source.size, localHeaderSize + 1), problems)) {
@@ -97,6 +98,12 @@ async function* allEntries(source: ByteSource, directory: Directory | null, prob
     const message = `${unlisted} members stand in the file of which its directory tells nothing: found by their own headers`;
     problems.add({ code: 'zip.unlisted', message });
   }
+}
+
+function tellOfSecond({ record, second }: Directory, gaps: IteratorObject<Range>, problems: ProblemLog): void {
+  if (second === undefined || !gaps.some(({ start, end }) => second.at >= start && second.at < end)) return;
+  const message = `two directories: their end records stand at bytes ${second.at} and ${record.at}; the later one is read, other members are looked for by their own headers`;
+  problems.add({ code: 'zip.directories', message, at: second.at });
 }
 
 /** Null where the member's own header is not at its place: reading its content tells of it. */

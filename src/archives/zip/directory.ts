@@ -50,6 +50,8 @@ class SourceReader extends yauzl.RandomAccessReader {
 export interface Directory {
   readonly file: ZipFile;
   readonly record: EndRecord;
+  /** Another end record before it: of an archive that is a stored member, or of a second directory. */
+  readonly second: EndRecord | undefined;
 }
 
 /** Null, with a problem, where there is no directory to be found. */
@@ -57,10 +59,10 @@ export async function openDirectory(source: ByteSource, problems: ProblemLog): P
   try {
     const [record, second] = findEndRecords(source);
     if (record === undefined) throw new FormatError('zip.directory', 'no end record with a directory before it');
-    tellAround(source, record, second, problems);
+    tellAround(source, record, problems);
     const options = { autoClose: false, lazyEntries: true, decodeStrings: false, validateEntrySizes: false };
     const archive = concatSources([sliceSource(source, record.base, record.at + 20 - record.base), memorySource(new Uint8Array(2))]); // without its comment
-    return { file: await yauzl.fromRandomAccessReaderPromise(new SourceReader(archive), archive.size, options), record };
+    return { file: await yauzl.fromRandomAccessReaderPromise(new SourceReader(archive), archive.size, options), record, second };
   } catch (error) {
     const message = `the directory at the end cannot be read (${reason(error)}); members are looked for by their own headers`;
     problems.add({ code: 'zip.directory', message, hidesEvidence: true });
@@ -68,18 +70,11 @@ export async function openDirectory(source: ByteSource, problems: ProblemLog): P
   }
 }
 
-/** What lies before, behind and beside the archive that its end record tells of. */
-function tellAround(source: ByteSource, { base, at, end }: EndRecord, second: EndRecord | undefined, problems: ProblemLog): void {
+/** What lies before and behind the archive that its end record tells of. */
+function tellAround(source: ByteSource, { base, end }: EndRecord, problems: ProblemLog): void {
   if (base > 0) problems.add({ code: 'zip.prefix', message: `the archive begins at byte ${base}: other data stands before it`, at: 0 });
   if (end < source.size)
     problems.add({ code: 'zip.trailing', message: `${source.size - end} bytes stand behind the end of the archive`, at: end });
-  if (second !== undefined) {
-    problems.add({
-      code: 'zip.directories',
-      message: `two directories: their end records stand at bytes ${second.at} and ${at}; the later one is read, other members are looked for by their own headers`,
-      at: second.at,
-    });
-  }
 }
 
 const reason = (error: unknown): string =>

@@ -47,32 +47,28 @@ function nameOf({ nameRaw, extraFields, flags }: DirectoryEntry): FoundName {
   return guessed.raw === undefined ? { ...guessed, raw: hex(nameRaw) } : { text: cp437(nameRaw), raw: hex(nameRaw) };
 }
 
+const drive = /^[A-Za-z]:/;
+
 /** A relative path that leads nowhere else, and what was wrong with the name. */
 function harmless(name: string, index: number): { path: string; faults: string[] } {
   const faults: string[] = [];
-  let path = name;
-  const change = (changed: string, fault: string) => {
-    if (changed !== path) faults.push(fault);
-    path = changed;
-  };
-  change(path.replaceAll('\\', '/'), 'holds backslashes');
-  change(path.replace(/^[A-Za-z]:/, ''), 'begins with a drive');
-  change(path.replace(/^\/+/, ''), 'is absolute');
-  const steps = path.split('/');
-  const isDirectory = path.endsWith('/');
-  change(steps.filter((step) => step !== '..').join('/'), 'climbs up with ..');
-  path = path
-    .split('/')
-    .filter((step) => step !== '' && step !== '.')
-    .join('/');
-  if (/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2400]/.test(path))
+  const slashed = name.replaceAll('\\', '/');
+  if (slashed !== name) faults.push('holds backslashes');
+  if (drive.test(slashed)) faults.push('begins with a drive');
+  if (slashed.replace(drive, '').startsWith('/')) faults.push('is absolute');
+  const given = slashed.split('/');
+  if (given.includes('..')) faults.push('climbs up with ..');
+  const steps = given.filter((step) => step !== '' && step !== '.' && step !== '..');
+  while (steps.length > 0 && drive.test(steps[0]!)) {
+    const rest = steps[0]!.replace(drive, '');
+    steps.splice(0, 1, ...(rest === '' || rest === '.' || rest === '..' ? [] : [rest]));
+  }
+  if (/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2400]/.test(slashed))
     faults.push('holds characters that cannot be seen or that turn the reading direction');
   if (name.length > 4096) faults.push(`has ${name.length} characters`);
-  if (path === '') {
-    if (!isDirectory || name !== '/') faults.push('is empty');
-    path = `member-${index}`;
-  }
-  return { path, faults };
+  if (steps.length > 0) return { path: steps.join('/'), faults };
+  if (name !== '/') faults.push('is empty');
+  return { path: `member-${index}`, faults };
 }
 
 /** The most exact one of each kind: NTFS field (0x000a), extended timestamp (0x5455), DOS time of an unknown zone. */

@@ -25,7 +25,7 @@ export function createRanges() {
       return overlapping;
     },
     /** What no member covers, of `size` bytes, in order, where it is at least `least` bytes long. */
-    *gaps(size: number, least: number): Iterable<Range> {
+    *gaps(size: number, least: number): Generator<Range> {
       let end = 0;
       for (const index of inOrder()) {
         if (starts[index]! - end >= least) yield { start: end, end: Math.min(size, starts[index]!) };

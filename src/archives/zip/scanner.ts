@@ -12,15 +12,16 @@ export interface Scanner {
 }
 
 export function createScanner(source: ByteSource, problems: ProblemLog): Scanner {
-  const window = Buffer.alloc(windowSize);
+  let window = Buffer.alloc(0); // made when first needed: most archives have no gap to search
   let start = 0;
   let length = 0;
   /** The last answer for each signature: nothing lies between `asked` and `found`. */
   const known = new Map<string, { asked: number; found: number | null }>();
 
   function fill(at: number): void {
+    if (window.length === 0) window = Buffer.alloc(Math.min(windowSize, source.size));
     start = at;
-    length = Math.max(0, Math.min(windowSize, source.size - at));
+    length = Math.max(0, Math.min(window.length, source.size - at));
     readAround(source, window.subarray(0, length), at, problems);
   }
 
