@@ -6,7 +6,8 @@ import { ReadError } from '../../evidence/errors.ts';
 import { type Entry, type EntryTime } from '../../evidence/file-system.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
 import { type Geometry } from './boot-sector.ts';
-import { collectLongName, shortName } from './names.ts';
+import { collectLongName, labelName, shortName } from './names.ts';
+import { namesItself, orphanClusters } from './orphans.ts';
 import {
   addressOf,
   attribute,
@@ -31,6 +32,8 @@ interface Place {
   readonly cluster: number;
   readonly live: boolean;
   readonly address: string;
+  /** Found by its content, not by a name: what stands there needs no second look. */
+  readonly found?: boolean;
 }
 
 interface Walk {
@@ -47,6 +50,16 @@ export function* walkDirectories(volume: ByteSource, geometry: Geometry, table: 
   const visited = new Uint8Array((geometry.clusterCount + 2 + 7) >> 3);
   const root: Place = { path: '', depth: 0, cluster: geometry.kind === 32 ? geometry.rootCluster : 0, live: true, address: '2' };
   const walk: Walk = { volume, geometry, table, problems, visited, waiting: [root] };
+  yield* listWaiting(walk);
+  const isListed = (cluster: number) => (visited[cluster >> 3]! & (1 << (cluster & 7))) !== 0;
+  for (const cluster of orphanClusters({ volume, geometry, table, problems, isListed })) {
+    const address = String(addressOf(geometry, geometry.clusterOffset(cluster)));
+    walk.waiting.push({ path: '$OrphanFiles', depth: 1, cluster, live: false, address, found: true });
+    yield* listWaiting(walk);
+  }
+}
+
+function* listWaiting(walk: Walk): Iterable<Entry> {
   for (let place = walk.waiting.pop(); place !== undefined; place = walk.waiting.pop()) yield* listDirectory(walk, place);
 }
 
@@ -109,7 +122,7 @@ function* slotsOf(walk: Walk, place: Place): Iterable<{ slot: Slot; offset: numb
       return;
     }
     try {
-      if (!place.live && !(table.isFree(cluster) && looksLikeDirectory(walk, cluster))) return;
+      if (!place.live && !place.found && !isFreeDirectory(walk, cluster)) return;
       visited[cluster >> 3]! |= 1 << (cluster & 7);
       yield* slotsIn(walk, geometry.clusterOffset(cluster), geometry.clusterSize);
       if (!place.live) return;
@@ -126,13 +139,8 @@ function* slotsOf(walk: Walk, place: Place): Iterable<{ slot: Slot; offset: numb
   }
 }
 
-/** The first slot of a directory names itself. */
-function looksLikeDirectory({ volume, geometry }: Walk, cluster: number): boolean {
-  const bytes = volume.read(geometry.clusterOffset(cluster), slotSize);
-  if (bytes.length < slotSize) return false;
-  const slot = decodeSlot(bytes);
-  return slot.firstByte === 0x2e && bytes[1] === 0x20 && isDirectory(slot) && firstClusterOf(slot, geometry) === cluster;
-}
+const isFreeDirectory = ({ volume, geometry, table }: Walk, cluster: number): boolean =>
+  table.isFree(cluster) && namesItself(volume.read(geometry.clusterOffset(cluster), slotSize), cluster, geometry);
 
 const readAtOnce = 64 * 1024;
 
@@ -165,7 +173,7 @@ const tellOrphan = ({ problems }: Walk, offset: number): void =>
   problems.add({ code: 'fat.long-name-orphan', message: `pieces of a long name before byte ${offset} belong to no entry`, at: offset });
 
 function entryOf({ geometry, table }: Walk, place: Place, slot: Slot, offset: number, live: boolean, longName: FoundName | null): Entry {
-  const short = shortName(slot);
+  const short = isLabel(slot) ? labelName(slot) : shortName(slot);
   const name = longName ?? short;
   const cluster = firstClusterOf(slot, geometry);
   const type = isLabel(slot) ? 'volume-label' : isDirectory(slot) ? 'directory' : 'file';

@@ -1,5 +1,5 @@
 /** Short and long names. Spec: fatgen103, "Long Directory Entries"; the case flags are Windows NT's. */
-import { type FoundName, hex, nameFromUtf16 } from '../../bytes/text.ts';
+import { type FoundName, hex, nameFromUtf16, safeText } from '../../bytes/text.ts';
 import { isDeleted, type Slot } from './slot.ts';
 
 /** `BASE.EXT`; bytes above 0x7f stand for the code page of the machine that wrote them, which is not known: Latin-1, with the bytes beside it. */
@@ -16,6 +16,14 @@ export function shortName(slot: Slot): FoundName {
   const name = extension === '' ? base : `${base}.${extension}`;
   const plain = bytes.every((byte) => byte >= 0x20 && byte < 0x7f);
   return plain ? { text: name } : { text: name, raw: hex(bytes) };
+}
+
+/** The name of the volume: 11 characters without a point. */
+export function labelName(slot: Slot): FoundName {
+  const bytes = slot.bytes.slice(0, 11);
+  if (isDeleted(slot)) bytes[0] = 0x5f;
+  const text = safeText(Buffer.from(bytes).toString('latin1').trimEnd());
+  return bytes.every((byte) => byte >= 0x20 && byte < 0x7f) ? { text } : { text, raw: hex(bytes) };
 }
 
 /** "ChkSum()" of fatgen103. */
