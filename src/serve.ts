@@ -1,44 +1,58 @@
 /** `custodia serve`: the API and a worker, until it is told to stop. */
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import closeWithGrace from 'close-with-grace';
-import { Command } from 'commander';
-import { CommandError } from './cli/exit-codes.ts';
+import { Command, InvalidArgumentError } from 'commander';
+import { CommandError, exitCodes } from './cli/exit-codes.ts';
+import { refuseDeceptiveNames } from './cli/names.ts';
 import { findSets, standardProfile } from './cli/process.ts';
+import { runCommand } from './cli/run.ts';
+import { jsonLine } from './cli/terminal.ts';
+import { wholeNumber } from './cli/whole-number.ts';
 import { readConfig } from './config.ts';
 import { type ApiWork, createApi, RefusedError, type SubmitRequest } from './http/api.ts';
+import { apiToken } from './http/token.ts';
 import { type Installation, openInstallation } from './installation.ts';
 import { submit } from './pipeline/submit.ts';
+import { TaskError } from './pipeline/task-error.ts';
 import { type WorkerProcess } from './pipeline/worker-process.ts';
 import { writeExaminationReport } from './reports/assemble.ts';
 import { countProblems } from './store/catalogue.ts';
 import { listExaminations, readExamination } from './store/examinations.ts';
 import { countUnits } from './store/units.ts';
 
-const flags = new Command('custodia serve')
-  .description('Serves the API on this machine and works on what is submitted.')
-  .option('--data <folder>', 'folder of the embedded database (default: ./custodia-data)')
-  .option('--threads <number>', 'threads of this process', Number)
-  .option('--concurrency <number>', 'units worked on at once', Number)
-  .option('--host <address>', 'address to listen on', '127.0.0.1')
-  .option('--port <number>', 'port to listen on', Number, 7400)
-  .option('--json', 'answer in JSON lines')
-  .parse()
-  .opts<{ data?: string; threads?: number; concurrency?: number; host: string; port: number; json?: boolean }>();
-
-/** Made at the first start, readable by the owner only. */
-async function apiToken(dataFolder: string): Promise<{ token: string; path: string }> {
-  const path = join(dataFolder, 'keys', 'api.token');
-  await mkdir(join(dataFolder, 'keys'), { recursive: true, mode: 0o700 });
-  if (!existsSync(path)) await writeFile(path, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'wx' });
-  return { token: (await readFile(path, 'utf8')).trim(), path };
+interface Flags {
+  readonly data?: string;
+  readonly threads?: number;
+  readonly concurrency?: number;
+  readonly host: string;
+  readonly port: number;
+  readonly json?: boolean;
 }
 
+function portNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value > 65535) throw new InvalidArgumentError('expected a number from 0 to 65535 (0: any free port)');
+  return value;
+}
+
+const readFlags = (): Flags =>
+  new Command('custodia serve')
+    .description('Serves the API on this machine and works on what is submitted.')
+    .exitOverride()
+    .option('--data <folder>', 'folder of the embedded database (default: ./custodia-data)')
+    .option('--threads <number>', 'threads of this process', wholeNumber)
+    .option('--concurrency <number>', 'units worked on at once', wholeNumber)
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--port <number>', 'port to listen on', portNumber, 7400)
+    .option('--json', 'answer in JSON lines')
+    .parse()
+    .opts<Flags>();
+
 function workFor(installation: Installation, worker: WorkerProcess): ApiWork {
-  const { database, config } = installation;
+  const { database } = installation;
+  const reportFolder = reportFolders(installation);
   return {
     async healthy() {
       const checks = { database: await answers(installation), queue: worker.healthy() };
@@ -57,10 +71,22 @@ function workFor(installation: Installation, worker: WorkerProcess): ApiWork {
     async reportFile(id, name) {
       const found = await readExamination(database, id);
       if (found === null || !['complete', 'integrity-failed'].includes(found.examination.status)) return null;
-      const folder = join(config.dataFolder, 'examinations', id, 'report');
-      if (!existsSync(folder)) await writeExaminationReport(installation, id, folder);
+      const folder = await reportFolder(id);
       return join(folder, name);
     },
+  };
+}
+
+/** Each report is written once, however many ask for it at the same time. */
+function reportFolders(installation: Installation): (id: string) => Promise<string> {
+  const underWay = new Map<string, Promise<unknown>>();
+  return async (id) => {
+    const folder = join(installation.config.dataFolder, 'examinations', id, 'report');
+    if (existsSync(folder)) return folder;
+    const writing = underWay.get(id) ?? writeExaminationReport(installation, id, folder).finally(() => underWay.delete(id));
+    underWay.set(id, writing);
+    await writing;
+    return folder;
   };
 }
 
@@ -76,6 +102,8 @@ async function answers({ database, log }: Installation): Promise<boolean> {
 
 async function submitImage(installation: Installation, request: SubmitRequest): Promise<{ id: string; resumed: boolean }> {
   try {
+    refuseDeceptiveNames(request);
+    if (/[\0\p{Cs}]/u.test(request.image)) throw new RefusedError('image.not-found', 'image: holds characters that no path has');
     const [image] = await findSets(installation, [resolve(request.image)], new AbortController().signal);
     if (image === undefined) throw new RefusedError('image.not-found', `${request.image}: not found`);
     const { case: caseReference, exhibit, examiner } = request;
@@ -83,25 +111,43 @@ async function submitImage(installation: Installation, request: SubmitRequest): 
     const { examinationId, resumed } = await submit(installation.database, await installation.queue(), installation.recorder, submission);
     return { id: examinationId, resumed };
   } catch (error) {
-    if (error instanceof CommandError) throw new RefusedError(error.code, error.message);
+    if (error instanceof CommandError || (error instanceof TaskError && error.final)) throw new RefusedError(error.code, error.message);
     throw error;
   }
 }
 
-const installation = await openInstallation(readConfig(flags, process.env, availableParallelism()));
-const worker = await installation.startWorker(() => undefined);
-const { token, path } = await apiToken(installation.config.dataFolder);
-const api = createApi(workFor(installation, worker), token);
-const address = await api.listen({ host: flags.host, port: flags.port });
-process.stdout.write(
-  flags.json
-    ? `${JSON.stringify({ event: 'serving', address, token: path })}\n`
-    : `serving on ${address}; the token of the API is in ${path}\n`,
-);
+async function serve(flags: Flags): Promise<void> {
+  const installation = await openInstallation(readConfig(flags, process.env, availableParallelism()));
+  try {
+    const { token, path } = await apiToken(join(installation.config.dataFolder, 'keys'));
+    const worker = await installation.startWorker(() => undefined);
+    const api = createApi(workFor(installation, worker), token, (error) => installation.log.error({ err: error }, 'a request failed'));
+    const address = await listen(api, flags).catch(async (error: unknown) => {
+      await worker.stop({ abort: true });
+      throw error;
+    });
+    closeWithGrace({ delay: 30_000 }, async ({ err }) => {
+      if (err !== undefined) installation.log.error({ err }, 'stopping because of an error');
+      await api.close();
+      await worker.stop({ abort: true });
+      await installation.close();
+    });
+    process.stdout.write(
+      flags.json ? jsonLine({ event: 'serving', address, token: path }) : `serving on ${address}; the token of the API is in ${path}\n`,
+    );
+  } catch (error) {
+    await installation.close();
+    throw error;
+  }
+}
 
-closeWithGrace({ delay: 30_000 }, async ({ err }) => {
-  if (err !== undefined) installation.log.error({ err }, 'stopping because of an error');
-  await api.close();
-  await worker.stop({ abort: true });
-  await installation.close();
-});
+async function listen(api: ReturnType<typeof createApi>, { host, port }: Flags): Promise<string> {
+  try {
+    return await api.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CommandError(exitCodes.refused, 'serve.address', `${host}, port ${port}: cannot be listened on (${code})`);
+  }
+}
+
+await runCommand(() => serve(readFlags()));

@@ -5,7 +5,8 @@ import { type Installation } from '../installation.ts';
 import { listEntries, problemsAt, readEntry, readVolumes } from '../store/catalogue.ts';
 import { listExaminations, readExamination } from '../store/examinations.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { formatBytes, visible } from './terminal.ts';
+import { readerGone } from './run.ts';
+import { formatBytes, jsonLine, visible } from './terminal.ts';
 
 export interface Output {
   write(text: string | Uint8Array): unknown;
@@ -17,7 +18,7 @@ const pageSize = 1000;
 export async function listAll({ database }: Installation, json: boolean, out: Output): Promise<void> {
   for (const found of await listExaminations(database, pageSize)) {
     const { id, status, created, image } = found;
-    if (json) out.write(`${JSON.stringify(found)}\n`);
+    if (json) out.write(jsonLine(found));
     else
       out.write(
         `${id}  ${created.toISOString()}  ${status.padEnd(16)}  ${visible(found.case)} / ${visible(found.exhibit)}  ${visible(image.paths[0] ?? '')}\n`,
@@ -28,11 +29,11 @@ export async function listAll({ database }: Installation, json: boolean, out: Ou
 /** The entries of one examination, in order of their locators. */
 export async function listFound({ database }: Installation, examinationId: string, json: boolean, out: Output): Promise<void> {
   let after: string | null = null;
-  while (true) {
+  while (!readerGone.aborted) {
     const page = await listEntries(database, examinationId, after, pageSize);
     for (const entry of page) {
       const { locator, path, type, size, allocated } = entry;
-      if (json) out.write(`${JSON.stringify(entry)}\n`);
+      if (json) out.write(jsonLine(entry));
       else out.write(`${visible(locator)}\t${allocated ? ' ' : 'deleted'}\t${type}\t${formatBytes(size)}\t${visible(path)}\n`);
     }
     after = page.at(-1)?.locator ?? null;
@@ -53,6 +54,14 @@ export async function chooseExamination({ database }: Installation, wanted: stri
   return wanted;
 }
 
+/** A report is written of what has come to its end. */
+export async function refuseOpenExamination({ database }: Installation, examinationId: string): Promise<void> {
+  const status = (await readExamination(database, examinationId))?.examination.status;
+  if (status === 'complete' || status === 'integrity-failed') return;
+  const text = `examination ${examinationId}: its status is '${status}', a report is written when it has concluded`;
+  throw new CommandError(exitCodes.refused, 'examination.open', text);
+}
+
 export async function show(installation: Installation, examinationId: string, locator: string, json: boolean, out: Output): Promise<void> {
   const record = await readEntry(installation.database, examinationId, locator);
   const volume = (await readVolumes(installation.database, examinationId)).find((found) => found.locator === locator);
@@ -60,7 +69,7 @@ export async function show(installation: Installation, examinationId: string, lo
   const problems = await problemsAt(installation.database, examinationId, locator);
   const shown = { ...(record === null ? volume : (JSON.parse(record) as object)), problems };
   await installation.recorder.recordAccess(installation.database, examinationId, 'show', locator);
-  if (json) out.write(`${JSON.stringify(shown)}\n`);
+  if (json) out.write(jsonLine(shown));
   else out.write(`${visible(JSON.stringify(shown, null, 2)).replaceAll('\\u{000a}', '\n')}\n`);
 }
 

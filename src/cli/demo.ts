@@ -26,6 +26,7 @@ export async function demo(installation: Installation, out: NodeJS.WriteStream, 
     json: false,
     dataFolder,
     threads: installation.config.threads,
+    version: installation.version,
     write,
   });
   out.write(

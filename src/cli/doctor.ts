@@ -5,7 +5,7 @@ import { freemem, totalmem } from 'node:os';
 import { type Config } from '../config.ts';
 import { openInstallation } from '../installation.ts';
 import { exitCodes } from './exit-codes.ts';
-import { formatBytes } from './terminal.ts';
+import { formatBytes, jsonLine, visible } from './terminal.ts';
 
 interface Finding {
   readonly what: string;
@@ -20,7 +20,7 @@ export async function doctor(config: Config, json: boolean, out: Out): Promise<n
   const findings: Finding[] = [];
   const found = (what: string, state: Finding['state'], text: string) => {
     findings.push({ what, state, text });
-    if (!json) out.write(`${state.padEnd(9)} ${what}: ${text}\n`);
+    if (!json) out.write(`${state.padEnd(9)} ${what}: ${visible(text)}\n`);
   };
   const major = Number(process.versions.node.split('.')[0]);
   found('node', major >= 24 ? 'ok' : 'missing', `${process.versions.node} at ${process.execPath}, expected 24 or newer`);
@@ -33,7 +33,7 @@ export async function doctor(config: Config, json: boolean, out: Out): Promise<n
   await lookAtFolder(config, found);
   await lookAtServices(config, found);
   const broken = findings.some(({ state }) => state === 'missing');
-  if (json) out.write(`${JSON.stringify({ findings, usable: !broken })}\n`);
+  if (json) out.write(jsonLine({ findings, usable: !broken }));
   else out.write(broken ? '\nthe main job cannot run\n' : '\nthe main job can run\n');
   return broken ? exitCodes.failed : exitCodes.complete;
 }

@@ -1,17 +1,21 @@
 /** The command line: reads arguments, calls, answers with an honest exit status. */
 import { availableParallelism } from 'node:os';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { readConfig } from '../config.ts';
 import { type Installation, openInstallation, packageVersion } from '../installation.ts';
 import { writeExaminationReport } from '../reports/assemble.ts';
-import { cat, chooseExamination, listAll, listFound, show } from './browse.ts';
+import { cat, chooseExamination, listAll, listFound, refuseOpenExamination, show } from './browse.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
-import { CommandError, exitCodes } from './exit-codes.ts';
+import { exitCodes } from './exit-codes.ts';
+import { refuseDeceptiveNames } from './names.ts';
 import { processImages, refuseFullFolder } from './process.ts';
 import { openProgress } from './progress.ts';
+import { readerGone, runCommand } from './run.ts';
 import { summaryLines } from './summary.ts';
+import { jsonLine } from './terminal.ts';
 import { runVerify } from './verify.ts';
+import { wholeNumber } from './whole-number.ts';
 
 interface Common {
   readonly data?: string;
@@ -48,12 +52,6 @@ async function withInstallation<T>(options: Common, work: (installation: Install
   }
 }
 
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > 256) throw new InvalidArgumentError('expected a whole number from 1 to 256');
-  return value;
-}
-
 const collect = (value: string, earlier: readonly string[]): string[] => [...earlier, value];
 
 interface ProcessFlags extends Common {
@@ -65,6 +63,7 @@ interface ProcessFlags extends Common {
 
 async function runProcess(images: readonly string[], flags: ProcessFlags): Promise<void> {
   const signal = stopSignal();
+  refuseDeceptiveNames(flags);
   await refuseFullFolder(flags.out);
   process.exitCode = await withInstallation(flags, async (installation) => {
     const form = flags.json ? 'json' : process.stderr.isTTY ? 'bars' : 'lines';
@@ -72,9 +71,7 @@ async function runProcess(images: readonly string[], flags: ProcessFlags): Promi
     const options = { images, caseReference: flags.case, exhibit: flags.exhibit, examiner: flags.examiner, out: flags.out };
     const { status, reports } = await processImages(installation, options, view, signal);
     for (const report of reports) {
-      process.stdout.write(
-        flags.json ? `${JSON.stringify({ event: 'report', status, ...report })}\n` : `${summaryLines(report).join('\n')}\n`,
-      );
+      process.stdout.write(flags.json ? jsonLine({ event: 'report', status, ...report }) : `${summaryLines(report).join('\n')}\n`);
     }
     return status;
   });
@@ -112,6 +109,7 @@ function program(version: string): Command {
     )
     .action(async (folder: string, flags: Common & { evidence: string[]; trust: string[] }) => {
       const { dataFolder, threads } = configOf(flags);
+      const version = await packageVersion();
       const { evidence, trust, json = false } = flags;
       process.exitCode = await runVerify({
         folder,
@@ -120,6 +118,7 @@ function program(version: string): Command {
         json,
         dataFolder,
         threads,
+        version,
         write: (text) => process.stdout.write(text),
       });
     });
@@ -140,7 +139,13 @@ function program(version: string): Command {
     .option('--examination <id>', 'default: the newest')
     .action((locator: string, flags: Common & { examination?: string }) =>
       withInstallation(flags, async (installation) =>
-        cat(installation, await chooseExamination(installation, flags.examination), locator, process.stdout, stopSignal()),
+        cat(
+          installation,
+          await chooseExamination(installation, flags.examination),
+          locator,
+          process.stdout,
+          AbortSignal.any([stopSignal(), readerGone]),
+        ),
       ),
     );
   add('report [examination]', 'write the report of a concluded examination again')
@@ -148,8 +153,10 @@ function program(version: string): Command {
     .action((id: string | undefined, flags: Common & { out: string }) =>
       withInstallation(flags, async (installation) => {
         await refuseFullFolder(flags.out);
-        const report = await writeExaminationReport(installation, await chooseExamination(installation, id), flags.out);
-        process.stdout.write(flags.json ? `${JSON.stringify(report)}\n` : `${summaryLines(report).join('\n')}\n`);
+        const chosen = await chooseExamination(installation, id);
+        await refuseOpenExamination(installation, chosen);
+        const report = await writeExaminationReport(installation, chosen, flags.out);
+        process.stdout.write(flags.json ? jsonLine(report) : `${summaryLines(report).join('\n')}\n`);
       }),
     );
   add('doctor', 'say what is found, missing, degraded').action(async (flags: Common) => {
@@ -164,27 +171,6 @@ function program(version: string): Command {
   return command;
 }
 
-async function main(): Promise<void> {
-  const version = await packageVersion();
-  try {
-    await program(version).parseAsync();
-  } catch (error) {
-    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : exitCodes.refused;
-    else if (error instanceof CommandError) {
-      process.exitCode = error.status;
-      tell(error.code, error.message);
-    } else {
-      process.exitCode = exitCodes.failed;
-      tell((error as { code?: string }).code ?? 'failed', error instanceof Error ? error.message : String(error));
-      if (process.env.CUSTODIA_LOG === 'debug' && error instanceof Error) process.stderr.write(`${error.stack}\n`);
-    }
-  }
-}
-
-function tell(code: string, message: string): void {
-  const json = process.argv.includes('--json');
-  if (json) process.stdout.write(`${JSON.stringify({ event: 'error', code, message })}\n`);
-  process.stderr.write(`custodia: ${message} [${code}]\n`);
-}
-
-await main();
+await runCommand(async () => {
+  await program(await packageVersion()).parseAsync();
+});

@@ -1,5 +1,6 @@
 /** `custodia process`: images in, reports out, in one go. */
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { defaultLimits } from '../config.ts';
 import { type ImageReference, type Profile } from '../evidence/task.ts';
@@ -119,7 +120,8 @@ export async function findSets(installation: Installation, paths: readonly strin
   return [...sets.values()];
 }
 
-async function refuseUnusable(path: string, given: string): Promise<void> {
+/** Throws CommandError where `path` (`given` by a person) cannot be an image at all. */
+export async function refuseUnusable(path: string, given: string): Promise<void> {
   try {
     const found = await stat(path);
     if (found.isDirectory()) throw new CommandError(exitCodes.refused, 'image.folder', `${given}: is a folder, expected an image file`);
@@ -128,14 +130,16 @@ async function refuseUnusable(path: string, given: string): Promise<void> {
     }
     if (found.isFile() && found.size === 0)
       throw new CommandError(exitCodes.refused, 'image.empty', `${given}: is empty, expected an image`);
+    await access(path, constants.R_OK);
   } catch (error) {
     if (error instanceof CommandError) throw error;
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'ENOENT') throw new CommandError(exitCodes.refused, 'image.not-found', `${given}: not found`);
-    throw new CommandError(exitCodes.refused, 'image.unreadable', `${given}: cannot be looked at (${code})`);
+    throw new CommandError(exitCodes.refused, 'image.unreadable', `${given}: cannot be read by this account (${code})`);
   }
 }
 
+/** Throws CommandError where no report can be written to `out`: before the work is done, not after it. */
 export async function refuseFullFolder(out: string): Promise<void> {
   const names = await readdir(out).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
@@ -143,7 +147,17 @@ export async function refuseFullFolder(out: string): Promise<void> {
   });
   if (names.length > 0)
     throw new CommandError(exitCodes.refused, 'out.not-empty', `${out}: holds ${names.length} files, expected an empty or new folder`);
-  await mkdir(resolve(out, '..'), { recursive: true });
+  const parent = resolve(out, '..');
+  try {
+    await mkdir(parent, { recursive: true });
+    await access(parent, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new CommandError(
+      exitCodes.refused,
+      'out.unusable',
+      `${out}: cannot be made in ${parent} (${(error as NodeJS.ErrnoException).code})`,
+    );
+  }
 }
 
 const describeSet = ({ format, paths }: ImageReference): string =>

@@ -1,5 +1,5 @@
 /** Progress on a terminal: bars for bytes and files that are drawn over; plain lines elsewhere; JSON lines with `--json`. */
-import { formatBytes, formatCount, formatDuration } from './terminal.ts';
+import { formatBytes, formatCount, formatDuration, jsonLine, visible } from './terminal.ts';
 
 export interface ProgressState {
   readonly stage: string;
@@ -31,11 +31,11 @@ function jsonView(out: Out): ProgressView {
   let last = '';
   return {
     show(state) {
-      const line = JSON.stringify({ event: 'progress', ...state });
-      if (line !== last) out.write(`${line}\n`);
+      const line = jsonLine({ event: 'progress', ...state });
+      if (line !== last) out.write(line);
       last = line;
     },
-    note: (text) => void out.write(`${JSON.stringify({ event: 'note', text })}\n`),
+    note: (text) => void out.write(jsonLine({ event: 'note', text })),
     done: () => undefined,
   };
 }
@@ -54,7 +54,7 @@ function lineView(out: Out, now: () => number): ProgressView {
       stage = state.stage;
       out.write(`${text}\n`);
     },
-    note: (text) => void out.write(`${text}\n`),
+    note: (text) => void out.write(`${visible(text)}\n`),
     done: () => undefined,
   };
 }
@@ -81,7 +81,7 @@ function barView(out: Out, now: () => number): ProgressView {
     },
     note(text) {
       clear();
-      out.write(`${text}\n`);
+      out.write(`${visible(text)}\n`);
     },
     done: clear,
   };

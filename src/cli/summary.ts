@@ -17,9 +17,9 @@ export function summaryLines(report: ReportSummary): string[] {
     `  evidence   ${integrity === 'intact' ? 'unchanged: same digests before and after' : integrity === 'changed' ? 'CHANGED while it was examined' : 'could not be compared'}`,
     `  signed by  ${report.signer}`,
     '',
-    `report: ${folder}`,
-    `  open   ${join(folder, 'report.html')}`,
-    `  verify custodia verify ${folder}`,
+    `report: ${visible(folder)}`,
+    `  open   ${visible(join(folder, 'report.html'))}`,
+    `  verify custodia verify ${visible(folder)}`,
   ];
 }
 

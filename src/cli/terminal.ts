@@ -27,3 +27,9 @@ const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
 /** Text from evidence for a terminal: what could move the cursor, hide or turn text is shown as its code. */
 export const visible = (text: string): string =>
   text.replace(unprintable, (character) => `\\u{${character.codePointAt(0)!.toString(16).padStart(4, '0')}}`);
+
+/** One line of JSON: what would not be visible on a terminal is escaped as `\\uXXXX`, which reads as the same value. */
+export const jsonLine = (value: unknown): string =>
+  `${JSON.stringify(value).replace(unprintable, (character) =>
+    [...Array(character.length).keys()].map((index) => `\\u${character.charCodeAt(index).toString(16).padStart(4, '0')}`).join(''),
+  )}\n`;

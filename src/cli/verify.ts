@@ -5,12 +5,14 @@ import { join, resolve } from 'node:path';
 import { leafSize } from '../config.ts';
 import { keyIdOf } from '../custody/dsse.ts';
 import { readSigner } from '../custody/signer.ts';
-import { type HashMediaResult } from '../evidence/task.ts';
 import { openThreadPool } from '../pipeline/piscina-pool.ts';
+import { TaskError } from '../pipeline/task-error.ts';
 import { type Check } from '../reports/verify/check.ts';
+import { type DigestedEvidence } from '../reports/verify/evidence.ts';
 import { verifyReport } from '../reports/verify.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
-import { visible } from './terminal.ts';
+import { refuseUnusable } from './process.ts';
+import { jsonLine, visible } from './terminal.ts';
 
 export interface VerifyRun {
   readonly folder: string;
@@ -21,26 +23,27 @@ export interface VerifyRun {
   readonly json: boolean;
   readonly dataFolder: string;
   readonly threads: number;
+  /** Of this program. */
+  readonly version: string;
   write(text: string): unknown;
 }
 
-export async function runVerify({ folder, evidence, trust, json, dataFolder, threads, write }: VerifyRun): Promise<number> {
+export async function runVerify(run: VerifyRun): Promise<number> {
+  const { folder, evidence, trust, json, dataFolder, threads, version, write } = run;
   if ((await stat(folder).catch(() => null))?.isDirectory() !== true) {
     throw new CommandError(exitCodes.refused, 'report.not-found', `${folder}: is no folder, expected one that holds a report`);
   }
+  for (const given of evidence) await refuseUnusable(resolve(given), given);
   const { fingerprints, keys } = await readTrust(trust, dataFolder);
   const digestEvidence = evidence.length === 0 ? null : () => digestImage(evidence, threads);
+  const here = { version, runtime: `Node ${process.versions.node}` };
   const found: Check[] = [];
-  for await (const check of verifyReport({ folder, trusted: fingerprints, trustedKeys: keys, digestEvidence })) {
+  for await (const check of verifyReport({ folder, trusted: fingerprints, trustedKeys: keys, here, digestEvidence })) {
     found.push(check);
-    write(
-      json
-        ? `${JSON.stringify({ event: 'check', ...check })}\n`
-        : `${words[check.verdict].padEnd(11)} ${check.what}: ${visible(check.text)}\n`,
-    );
+    write(json ? jsonLine({ event: 'check', ...check }) : `${words[check.verdict].padEnd(11)} ${check.what}: ${visible(check.text)}\n`);
   }
   const status = statusOf(found);
-  write(json ? `${JSON.stringify({ event: 'verdict', status, text: verdicts[status] })}\n` : `\n${verdicts[status]}\n`);
+  write(json ? jsonLine({ event: 'verdict', status, text: verdicts[status] }) : `\n${verdicts[status]}\n`);
   return status;
 }
 
@@ -65,7 +68,10 @@ async function readTrust(
   const fingerprints = new Set<string>();
   const keys = new Map<string, KeyObject>();
   const own = trust.length === 0 ? await readSigner(join(dataFolder, 'keys')) : null;
-  if (own !== null) fingerprints.add(own.keyId);
+  if (own !== null) {
+    fingerprints.add(own.keyId);
+    keys.set(own.keyId, createPublicKey(own.publicKeyPem));
+  }
   for (const given of trust) {
     if (/^sha256:[0-9a-f]{64}$/.test(given)) fingerprints.add(given);
     else {
@@ -87,7 +93,7 @@ async function readKeyFile(path: string): Promise<KeyObject> {
 }
 
 /** On threads of its own: no database, nothing else of an installation. */
-async function digestImage(paths: readonly string[], threads: number): Promise<HashMediaResult> {
+async function digestImage(paths: readonly string[], threads: number): Promise<DigestedEvidence> {
   const pool = openThreadPool({ threads, heapMiB: 512, silenceMs: 120_000, onError: () => undefined });
   const options = { onBatch: () => undefined, signal: new AbortController().signal };
   try {
@@ -96,7 +102,13 @@ async function digestImage(paths: readonly string[], threads: number): Promise<H
     const known = new Set(image.paths);
     const strange = paths.filter((path) => !known.has(resolve(path)));
     if (strange.length > 0) throw new Error(`${strange.join(', ')}: not of the same image as ${first}`);
-    return await pool.run({ kind: 'hash-media', image, leafSize }, options);
+    try {
+      return { ...(await pool.run({ kind: 'hash-media', image, leafSize }, options)), refused: null };
+    } catch (error) {
+      if (!(error instanceof TaskError && error.final)) throw error;
+      const segments = await pool.run({ kind: 'hash-segments', image }, options);
+      return { segments, media: {}, leaves: [], refused: error.message };
+    }
   } finally {
     await pool.close();
   }

@@ -53,7 +53,8 @@ const reportFiles = {
 } as const;
 export type ReportFile = keyof typeof reportFiles;
 
-export function createApi(work: ApiWork, token: string): FastifyInstance {
+/** `onFailure` hears of what is no fault of the request. */
+export function createApi(work: ApiWork, token: string, onFailure: (error: Error) => void): FastifyInstance {
   const api = Fastify({ logger: false, bodyLimit: 64 * 1024, ajv: { customOptions: { coerceTypes: false, removeAdditional: false } } });
   api.addHook('onRequest', async (request, reply) => {
     reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store');
@@ -63,6 +64,7 @@ export function createApi(work: ApiWork, token: string): FastifyInstance {
   api.setErrorHandler(async (error: Error & { statusCode?: number; code?: string }, _request, reply) => {
     if (error instanceof RefusedError) return reply.code(422).send({ code: error.code, message: error.message });
     const status = error.statusCode ?? 500;
+    if (status >= 500) onFailure(error);
     return reply
       .code(status)
       .send(status < 500 ? { code: 'http.request', message: error.message } : { code: 'http.failed', message: 'the request failed' });
@@ -81,7 +83,7 @@ export function createApi(work: ApiWork, token: string): FastifyInstance {
   });
   api.get<{ Params: { id: string; file: string } }>('/examinations/:id/report/:file', async (request, reply) => {
     const { id, file } = request.params;
-    if (!(file in reportFiles) || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return notFound(reply);
+    if (!Object.hasOwn(reportFiles, file) || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return notFound(reply);
     const path = await work.reportFile(id, file as ReportFile);
     if (path === null) return notFound(reply);
     return reply

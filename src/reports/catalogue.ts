@@ -62,6 +62,8 @@ export function readCatalogue(path: string, volumes: readonly string[], onRecord
 }
 
 const readSize = 1024 * 1024;
+/** No record comes near it; a file without line ends must not fill the memory. */
+const longestLine = 64 * 1024 * 1024;
 
 /** Lines without their ends. The last one must have an end too. */
 export function* linesOf(path: string, onBytes: (bytes: Uint8Array) => void): Iterable<Buffer> {
@@ -79,6 +81,7 @@ export function* linesOf(path: string, onBytes: (bytes: Uint8Array) => void): It
         start = end + 1;
       }
       rest = Buffer.from(joined.subarray(start));
+      if (rest.length > longestLine) throw new Error(`catalogue.line: a line is longer than ${longestLine} bytes`);
     }
     if (rest.length > 0) throw new Error('catalogue.line: the last line has no end');
   } finally {

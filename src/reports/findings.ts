@@ -77,6 +77,28 @@ export const Findings = Type.Object(
       },
       strict,
     ),
+    /** Out of the ledger: which tools did how many of the steps, and what became of them. */
+    processing: Type.Object(
+      {
+        tools: Type.Array(
+          Type.Object(
+            {
+              name: Text,
+              version: Text,
+              runtime: Text,
+              dependencies: Text,
+              host: Text,
+              platform: Text,
+              isolation: Text,
+              steps: Count,
+            },
+            strict,
+          ),
+        ),
+        steps: Type.Array(Type.Object({ kind: Text, done: Count, split: Count, quarantined: Count }, strict)),
+      },
+      strict,
+    ),
     volumeSystem: Type.Object({ name: Text, label: Text, facts: Plain }, strict),
     volumes: Type.Array(Volume),
     coverage: Type.Object({ mediaSize: Count, accounted: Count, complete: Type.Boolean() }, strict),
@@ -141,6 +163,12 @@ export const reportFiles = [
 ] as const;
 export const manifestFile = 'manifest.dsse.json';
 export const manifestType = 'urn:custodia:report-manifest:v1';
+
+/** leaves.json: SHA-256 of every `leafSize` bytes of the medium, in order, as lower-case hex. */
+export const LeavesForm = Type.Object({ leafSize: Count, mediaSize: Count, leaves: Type.Array(Sha256) }, strict);
+export type Leaves = Static<typeof LeavesForm>;
+
+export const timeZones = 'All times of this report are UTC. Each event of the ledger also holds the local time, its offset and its zone.';
 
 /** What this version cannot do, and every report says. */
 export const standingLimits: readonly string[] = [

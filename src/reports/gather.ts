@@ -13,8 +13,9 @@ import { type Examination, readExamination } from '../store/examinations.ts';
 import { readLedger } from '../store/ledger.ts';
 import { unitsOf } from '../store/units.ts';
 import { coverageOf, type GivenUpUnit, notExamined } from './coverage.ts';
-import { type ReportFindings, standingLimits } from './findings.ts';
+import { type Leaves, type ReportFindings, standingLimits, timeZones } from './findings.ts';
 import { ledgerView } from './ledger-view.ts';
+import { accountOf, type LedgerAccount } from './processing.ts';
 
 export interface ReportFrame {
   readonly reportId: string;
@@ -23,13 +24,6 @@ export interface ReportFrame {
   /** SHA-256 of problems.jsonl. */
   readonly problemsDigest: string;
   readonly generator: ReportFindings['generator'];
-}
-
-/** leaves.json: SHA-256 of every `leafSize` bytes of the medium, in order, as lower-case hex. */
-export interface Leaves {
-  readonly leafSize: number;
-  readonly mediaSize: number;
-  readonly leaves: readonly string[];
 }
 
 export interface Gathered {
@@ -54,11 +48,12 @@ export async function gatherFindings(database: Pool, examinationId: string, fram
     readLedger(database, exhibit.id),
   ]);
   const { events, head } = checkedLedger(ledger, frame.signer, { case: exhibit.caseReference, label: exhibit.label });
+  const account = accountOf(events, examinationId, examination.received);
   const survey = resultOf<SurveyResult>(units, 'survey');
   const media = resultOf<HashMediaResult>(units, 'hash-media');
   const described = describeVolumes(volumes, units, conclusion);
   const mediaSize = survey?.mediaSize ?? media?.mediaSize ?? 0;
-  const leaves: Leaves = { leafSize, mediaSize: media?.mediaSize ?? 0, leaves: media?.leaves ?? [] };
+  const leaves: Leaves = { leafSize, mediaSize: media?.mediaSize ?? 0, leaves: [...(media?.leaves ?? [])] };
   const { tally, root, entries, sha256 } = conclusion.catalogue;
   const { volumes: _perVolume, notable, ...counts } = tally;
   const findings: ReportFindings = {
@@ -66,8 +61,8 @@ export async function gatherFindings(database: Pool, examinationId: string, fram
     generator: frame.generator,
     case: exhibit.caseReference,
     exhibit: exhibit.label,
-    examiner: exhibit.examiner,
-    examination: describeExamination(examination),
+    examiner: account.examiner,
+    examination: describeExamination(examination, account),
     received: {
       format: survey?.format ?? examination.image.format,
       label: survey?.label ?? 'an image that could not be opened',
@@ -77,6 +72,7 @@ export async function gatherFindings(database: Pool, examinationId: string, fram
     media: describeMedia(mediaSize, survey, media, leaves),
     storedHashes: conclusion.storedHashes.map((hash) => ({ ...hash })),
     integrity: describeIntegrity(conclusion, events, examinationId),
+    processing: account.processing,
     volumeSystem: survey?.volumeSystem ?? { name: 'unknown', label: 'The image could not be opened', facts: {} },
     volumes: described,
     coverage: coverageOf(mediaSize, volumes),
@@ -93,7 +89,7 @@ export async function gatherFindings(database: Pool, examinationId: string, fram
     profile: examination.profile,
     ledger: ledgerView(events, head),
     signer: frame.signer.keyId,
-    timeZones: 'All times of this report are UTC. Each event of the ledger also holds the local time, its offset and its zone.',
+    timeZones,
     limits: [...standingLimits],
   };
   return { findings, leaves, ledger, hidesEvidence: conclusion.hidesEvidence };
@@ -110,10 +106,10 @@ function checkedLedger(lines: readonly string[], { keyId, publicKeyPem }: Signer
   return { events, head: head.digest };
 }
 
-const describeExamination = ({ id, created_at, concluded_at, status }: Examination): ReportFindings['examination'] => ({
+const describeExamination = ({ id, status }: Examination, { startedAt, concludedAt }: LedgerAccount): ReportFindings['examination'] => ({
   id,
-  startedAt: created_at.toISOString(),
-  concludedAt: (concluded_at ?? created_at).toISOString(),
+  startedAt,
+  concludedAt,
   status,
 });
 

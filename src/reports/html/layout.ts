@@ -1,6 +1,6 @@
 /** A picture of the medium: its volumes, tables and gaps, to scale as far as small ones stay visible. */
 import { type ReportFindings } from '../findings.ts';
-import { type Html, html } from '../html-tag.ts';
+import { type Html, html, plainText } from '../html-tag.ts';
 
 const width = 1000;
 const smallest = 6;
@@ -15,7 +15,7 @@ export function layoutPicture({ volumes, media }: ReportFindings): Html {
   const bars = shown.map((volume, index) => {
     const w = (share[index]! / total) * width;
     const colour = volume.kind === 'volume' && volume.fileSystem === null ? '#c98a1b' : colours[volume.kind];
-    const bar = html`<rect x="${x.toFixed(1)}" y="10" width="${Math.max(1, w - 1).toFixed(1)}" height="46" fill="${colour}"><title>${volume.label}, ${volume.length} bytes at ${volume.offset}</title></rect>${w > 60 && volume.kind === 'volume' ? html`<text x="${(x + 6).toFixed(1)}" y="38" fill="#fff" font-size="13" font-family="sans-serif">${String(volume.number ?? '')} ${volume.fileSystem === null ? 'not listed' : String(volume.fileSystem.facts.type ?? volume.fileSystem.name)}</text>` : null}`;
+    const bar = html`<rect x="${x.toFixed(1)}" y="10" width="${Math.max(1, w - 1).toFixed(1)}" height="46" fill="${colour}"><title>${plainText(volume.label)}, ${volume.length} bytes at ${volume.offset}</title></rect>${w > 60 && volume.kind === 'volume' ? html`<text x="${(x + 6).toFixed(1)}" y="38" fill="#fff" font-size="13" font-family="sans-serif">${String(volume.number ?? '')} ${volume.fileSystem === null ? 'not listed' : plainText(String(volume.fileSystem.facts.type ?? volume.fileSystem.name))}</text>` : null}`;
     x += w;
     return bar;
   });

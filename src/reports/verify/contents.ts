@@ -1,17 +1,17 @@
 /** Whether the report says what its catalogue, its problems, its leaves and its page say: each is computed again. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Value from 'typebox/value';
 import { canonicalText, sha256 } from '../../custody/canonical.ts';
 import { merkleRoot } from '../../custody/merkle.ts';
 import { linesOf, readCatalogue } from '../catalogue.ts';
-import { coverageOf } from '../coverage.ts';
+import { coverageOf, notExamined } from '../coverage.ts';
 import { csvHeader, csvRow } from '../csv.ts';
-import { Findings, type ReportFindings } from '../findings.ts';
+import { Findings, type Leaves, LeavesForm, type ReportFindings, standingLimits, timeZones } from '../findings.ts';
 import { renderHtml } from '../html.ts';
-import { type Check, contradictions, fail } from './check.ts';
+import { type Check, contradictions, fail, incomplete, ok } from './check.ts';
 import { digestOf } from './manifest.ts';
+import { readBytes, readText } from './plain-file.ts';
 
 export interface OpenedReport {
   readonly findings: ReportFindings | null;
@@ -19,8 +19,12 @@ export interface OpenedReport {
   readonly checks: readonly Check[];
 }
 
+/** A report of a million problems' codes and of a thousand volumes stays far below. */
+const largestReport = 256 * 1024 * 1024;
+
+/** Throws Error where it cannot be read as JSON at all. */
 export function openReport(folder: string): OpenedReport {
-  const text = readFileSync(join(folder, 'report.json'), 'utf8');
+  const text = readText(join(folder, 'report.json'), largestReport);
   const value: unknown = JSON.parse(text);
   const wrong: string[] = [];
   if (canonicalText(value) !== text) wrong.push('it is not in canonical form (RFC 8785)');
@@ -38,12 +42,25 @@ export function openReport(folder: string): OpenedReport {
 
 const same = (a: unknown, b: unknown): boolean => canonicalText(a) === canonicalText(b);
 
-export function checkPage(folder: string, findings: ReportFindings, digest: string): readonly Check[] {
-  const wrong =
-    readFileSync(join(folder, 'report.html'), 'utf8') === renderHtml(findings, digest)
-      ? []
-      : ['report.html is not the page that report.json gives'];
-  return [contradictions('page', wrong, 'report.html says what report.json says, byte for byte')];
+/** `here`: this program and its runtime. Another version may make another page of the same report: then nothing can be said of it. */
+export function checkPage(folder: string, findings: ReportFindings, digest: string, here: Here): readonly Check[] {
+  if (readBytes(join(folder, 'report.html'), largestReport).equals(Buffer.from(renderHtml(findings, digest)))) {
+    return [ok('page', 'report.html says what report.json says, byte for byte')];
+  }
+  const { version, runtime } = findings.generator;
+  if (version === here.version && runtime === here.runtime) return [fail('page', 'report.html is not the page that report.json gives')];
+  const makers = `the report was made by version ${version} on ${runtime}, this is version ${here.version} on ${here.runtime}`;
+  return [
+    incomplete(
+      'page',
+      `report.html is not the page that report.json gives here, and ${makers}: compare the two by hand, or with that version`,
+    ),
+  ];
+}
+
+export interface Here {
+  readonly version: string;
+  readonly runtime: string;
 }
 
 /** Root, number, digest, counts and notable entries out of entries.jsonl; entries.csv made again from it. */
@@ -97,33 +114,54 @@ export function checkProblems(folder: string, { problems }: ReportFindings): rea
   return [contradictions('problems', wrong, `${total} problems, ${hidingEvidence} of them may hide evidence, as the report counts them`)];
 }
 
+/** Throws Error where the file does not hold what it should. */
+export function readLeaves(folder: string): Leaves {
+  const value: unknown = JSON.parse(readText(join(folder, 'leaves.json'), largestReport));
+  if (!Value.Check(LeavesForm, value)) throw new Error('leaves.json has not the form of a list of digests');
+  return value;
+}
+
 export function checkLeaves(folder: string, { media }: ReportFindings): readonly Check[] {
-  const { leafSize, leaves } = JSON.parse(readFileSync(join(folder, 'leaves.json'), 'utf8')) as { leafSize: number; leaves: string[] };
+  const { leafSize, mediaSize, leaves } = readLeaves(folder);
   const wrong: string[] = [];
   if (leafSize !== media.leafSize || leaves.length !== media.leaves)
     wrong.push('leaves.json has another number or size of leaves than the report says');
   if (merkleRoot(leaves.map((leaf) => Buffer.from(leaf, 'hex'))) !== media.leafRoot)
     wrong.push('the leaves do not give the root that the report says');
   const hashed = Object.keys(media.digests).length > 0;
+  if (mediaSize !== (hashed ? media.size : 0)) wrong.push(`leaves.json is of a medium of ${mediaSize} bytes`);
   if (hashed && leaves.length !== Math.ceil(media.size / leafSize))
     wrong.push(`${leaves.length} leaves of ${leafSize} bytes do not cover ${media.size} bytes`);
   return [contradictions('leaves', wrong, `${leaves.length} digests of ${leafSize} bytes each give the root that the report says`)];
 }
 
 /** What the report says in two places must agree. */
-export function checkItself(findings: ReportFindings): readonly Check[] {
-  const { storedHashes, media, integrity, coverage, volumes } = findings;
-  const wrong: string[] = [];
-  for (const { algorithm, value, computed, equal } of storedHashes) {
-    if (computed !== null && computed !== media.digests[algorithm])
-      wrong.push(`the ${algorithm} compared with the image's own is not that of the medium`);
-    if (equal !== (computed === null ? null : computed === value))
-      wrong.push(`the verdict on the image's own ${algorithm} is not what the digests say`);
-  }
+export function checkItself(findings: ReportFindings, here: Here): readonly Check[] {
+  const { media, integrity, coverage, volumes } = findings;
+  const wrong = storedOtherwise(findings);
   const differ = integrity.atReceipt?.some(({ sha256: before }, index) => integrity.atConclusion[index]?.sha256 !== before) === true;
   if (integrity.status === 'intact' && (differ || integrity.changes.length > 0 || integrity.atReceipt === null)) {
     wrong.push('the evidence is called unchanged, and the digests or the changes listed say otherwise');
   }
   if (!same(coverageOf(media.size, volumes), coverage)) wrong.push('the coverage is not the sum of the volumes, tables and gaps');
+  const byVolumes = notExamined(volumes, []);
+  if (!same(findings.notExamined.slice(0, byVolumes.length), byVolumes)) {
+    wrong.push('what was not examined is not what the volumes, tables and gaps say');
+  }
+  const standing = { limits: findings.limits, timeZones: findings.timeZones };
+  if (findings.generator.version === here.version && !same(standing, { limits: standingLimits, timeZones })) {
+    wrong.push('the limits of the examination are not those of this version');
+  }
   return [contradictions('consistency', wrong, 'digests, verdicts and coverage of the report agree with each other')];
+}
+
+function storedOtherwise({ storedHashes, media }: ReportFindings): string[] {
+  const wrong: string[] = [];
+  for (const { algorithm, value, computed, equal } of storedHashes) {
+    if (computed !== (media.digests[algorithm] ?? null))
+      wrong.push(`the ${algorithm} compared with the image's own is not that of the medium`);
+    if (equal !== (computed === null ? null : computed === value))
+      wrong.push(`the verdict on the image's own ${algorithm} is not what the digests say`);
+  }
+  return wrong;
 }

@@ -6,6 +6,7 @@ import { type ChainedEvent, type EventDigest } from '../../custody/event.ts';
 import { linesOf } from '../catalogue.ts';
 import { type ReportFindings } from '../findings.ts';
 import { ledgerView } from '../ledger-view.ts';
+import { accountOf, type LedgerAccount } from '../processing.ts';
 import { type Check, contradictions } from './check.ts';
 import { type Manifest } from './manifest.ts';
 
@@ -50,31 +51,85 @@ function statedOtherwise(findings: ReportFindings, predicate: Manifest['predicat
 
 function reportedOtherwise(findings: ReportFindings, events: readonly ChainedEvent[]): string[] {
   const own = events.filter(({ step }) => step?.examination === findings.examination.id);
-  const steps = own.map(({ step }) => step!);
+  const account = accountOf(events, findings.examination.id, findings.received.files);
+  return [...digestsOtherwise(findings, own), ...accountOtherwise(findings, account), ...countsOtherwise(findings, own)];
+}
+
+function digestsOtherwise({ media, integrity, catalogue }: ReportFindings, own: readonly ChainedEvent[]): string[] {
   const digests = own.flatMap((event) => event.digests);
-  const { media, integrity, catalogue } = findings;
   const wrong: string[] = [];
   const expect = (what: string, found: EventDigest | undefined, value: string | undefined) => {
     if (found?.value !== value) wrong.push(`${what}: the ledger says ${found?.value ?? 'nothing'}, the report ${value ?? 'nothing'}`);
   };
-  const find = (scope: string, point: string, name?: string, algorithm = 'sha256') =>
-    digests.find(
-      (digest) =>
-        digest.scope === scope && digest.point === point && digest.algorithm === algorithm && (name === undefined || digest.name === name),
-    );
-  for (const algorithm of new Set([
-    ...Object.keys(media.digests),
-    ...['md5', 'sha1', 'sha256'].filter((known) => find('media-stream', 'H1', undefined, known)),
-  ])) {
-    expect(`${algorithm} of the medium`, find('media-stream', 'H1', undefined, algorithm), media.digests[algorithm]);
+  const all = (scope: string, point: string) => digests.filter((digest) => digest.scope === scope && digest.point === point);
+  const stream = all('media-stream', 'H1');
+  for (const algorithm of new Set([...Object.keys(media.digests), ...stream.map((digest) => digest.algorithm)])) {
+    const found = stream.find((digest) => digest.algorithm === algorithm);
+    expect(`${algorithm} of the medium`, found, media.digests[algorithm]);
   }
-  for (const { name, sha256 } of integrity.atReceipt ?? []) expect(`${name} at receipt`, find('segment', 'H1', name), sha256);
-  for (const { name, sha256 } of integrity.atConclusion) expect(`${name} at the end`, find('segment', 'H5', name), sha256);
-  expect('catalogue root', find('catalogue', 'H5', 'catalogue root'), catalogue.root);
-  const unchanged = steps.filter((step) => step.unchanged).length;
-  if (integrity.steps.total !== steps.length || integrity.steps.unchanged !== unchanged)
-    wrong.push('the number of steps is not that of the ledger');
-  if (integrity.status === 'intact' && unchanged < steps.length)
-    wrong.push('the evidence is called unchanged, and a step of the ledger saw it changed');
+  const files = [
+    ['at receipt', all('segment', 'H1'), integrity.atReceipt ?? []],
+    ['at the end', all('segment', 'H5'), integrity.atConclusion],
+  ] as const;
+  for (const [when, inLedger, inReport] of files) {
+    if (inLedger.length !== inReport.length) wrong.push(`files ${when}: the ledger has ${inLedger.length}, the report ${inReport.length}`);
+    for (const [index, { name, sha256 }] of inReport.entries()) {
+      const found = inLedger[index];
+      expect(`${name} ${when}`, found?.name === name ? found : undefined, sha256);
+    }
+  }
+  const sealed = (name: string) => all('catalogue', 'H5').find((digest) => digest.name === name);
+  expect('catalogue root', sealed('catalogue root'), catalogue.root);
+  expect('entries.jsonl', sealed('entries.jsonl'), catalogue.sha256);
   return wrong;
 }
+
+function accountOtherwise(findings: ReportFindings, account: LedgerAccount): string[] {
+  const { examiner, examination, processing, integrity } = findings;
+  const pairs: readonly (readonly [string, unknown, unknown])[] = [
+    ['examiner', examiner, account.examiner],
+    ['time of receipt', examination.startedAt, account.startedAt],
+    ['time of the conclusion', examination.concludedAt, account.concludedAt],
+    ['tools and steps', processing, account.processing],
+    ['verdict on the evidence', integrity.status, account.integrity],
+    ['status', examination.status, account.integrity === 'changed' ? 'integrity-failed' : 'complete'],
+  ];
+  return pairs
+    .filter(([, said, recorded]) => canonicalText(said) !== canonicalText(recorded))
+    .map(([what]) => `${what}: the report says otherwise than the ledger`);
+}
+
+/** Numbers that steps left in the ledger, against those of the report. */
+function countsOtherwise(findings: ReportFindings, own: readonly ChainedEvent[]): string[] {
+  const { media, integrity, catalogue, volumes, profile, notExamined } = findings;
+  const steps = own.map(({ step }) => step!);
+  const wrong: string[] = [];
+  const expect = (what: string, recorded: unknown, said: unknown) => {
+    if (canonicalText(recorded) !== canonicalText(said)) {
+      wrong.push(`${what}: the ledger says ${canonicalText(recorded).slice(0, 200)}, the report ${canonicalText(said).slice(0, 200)}`);
+    }
+  };
+  const done = (kind: string) => steps.filter((step) => step.kind === kind && step.outcome === 'done');
+  const countOf = (kind: string, name: string) => done(kind)[0]?.counts[name];
+  expect('number of steps', steps.length, integrity.steps.total);
+  expect('steps that left the evidence unchanged', steps.filter((step) => step.unchanged).length, integrity.steps.unchanged);
+  if (integrity.status === 'intact' && steps.some((step) => !step.unchanged)) {
+    wrong.push('the evidence is called unchanged, and a step of the ledger saw it changed');
+  }
+  expect('size of the medium', countOf('survey', 'mediaBytes') ?? countOf('hash-media', 'mediaBytes') ?? 0, media.size);
+  expect('damaged bytes', countOf('hash-media', 'damagedBytes') ?? 0, media.damagedBytes);
+  expect('volumes', countOf('survey', 'volumes') ?? 0, volumes.filter(({ kind }) => kind === 'volume').length);
+  expect('entries', countOf('conclude', 'entries'), catalogue.entries);
+  const unallocated = volumes.flatMap(({ unallocatedBytes }) => (unallocatedBytes === null ? [] : [unallocatedBytes]));
+  const listed = done('list-files').map(({ counts }) => counts.unallocatedBytes ?? 0);
+  expect('unallocated bytes of the volumes', listed.sort(ascending), unallocated.sort(ascending));
+  const givenUp = steps.filter(({ outcome }) => outcome === 'quarantined').map(({ kind, reason = '' }) => `${kind} given up: ${reason}`);
+  const told = notExamined.filter(({ bytes, reason }) => bytes === null && reason.includes(' given up: ')).map(({ reason }) => reason);
+  expect('work that was given up', givenUp.sort(), told.sort());
+  if (steps.some(({ settings }) => canonicalText(settings) !== canonicalText(profile))) {
+    wrong.push('settings: the report says otherwise than the ledger');
+  }
+  return wrong;
+}
+
+const ascending = (a: number, b: number): number => a - b;

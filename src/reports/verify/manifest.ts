@@ -1,11 +1,12 @@
 /** The manifest of a report folder: who signed it, and whether the files are those that were signed. */
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
-import { closeSync, lstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { EnvelopeError, keyIdOf, openEnvelope } from '../../custody/dsse.ts';
+import { EnvelopeError, keyIdOf, openEnvelope, parseEnvelope } from '../../custody/dsse.ts';
 import { statementType } from '../../custody/event.ts';
 import { manifestFile, manifestType, reportFiles } from '../findings.ts';
 import { type Check, contradictions, fail, incomplete, ok } from './check.ts';
+import { isPlainFile, readBytes, readText, sizeOf } from './plain-file.ts';
 
 export interface Manifest {
   readonly keyId: string;
@@ -30,7 +31,13 @@ export function openManifest(folder: string, trusted: ReadonlySet<string>, trust
     return { manifest: null, checks };
   }
   try {
-    const { keyId, statement } = openEnvelope(readFileSync(join(folder, manifestFile), 'utf8'), keys);
+    const text = readText(join(folder, manifestFile), largestManifest);
+    const signedBy = parseEnvelope(text).signatures[0]?.keyid ?? 'nobody';
+    if (own === null && !keys.has(signedBy)) {
+      checks.push(incomplete('signature', `the manifest is signed by ${signedBy}, and that key is not at hand: it cannot be checked`));
+      return { manifest: null, checks };
+    }
+    const { keyId, statement } = openEnvelope(text, keys);
     const { files, predicate } = readStatement(statement);
     checks.push(
       ok('signature', `the manifest is signed, and the signature fits: ${files.size} files, key ${keyId}`),
@@ -38,11 +45,13 @@ export function openManifest(folder: string, trusted: ReadonlySet<string>, trust
     );
     return { manifest: { keyId, keys, files, predicate }, checks };
   } catch (error) {
-    if (!(error instanceof EnvelopeError || error instanceof TypeError)) throw error;
-    checks.push(fail('signature', `${manifestFile}: ${error.message}`));
+    checks.push(fail('signature', `${manifestFile}: ${error instanceof Error ? error.message : String(error)}`));
     return { manifest: null, checks };
   }
 }
+
+const largestManifest = 16 * 1024 * 1024;
+const largestKey = 64 * 1024;
 
 function readOwnKey(folder: string, checks: Check[]): KeyObject | null {
   const path = join(folder, 'signer.pub');
@@ -51,7 +60,7 @@ function readOwnKey(folder: string, checks: Check[]): KeyObject | null {
     return null;
   }
   try {
-    const key = createPublicKey(readFileSync(path));
+    const key = createPublicKey(readBytes(path, largestKey));
     if (key.asymmetricKeyType === 'ed25519') return key;
     checks.push(fail('key', `signer.pub holds a key of type ${key.asymmetricKeyType}, expected ed25519`));
   } catch (error) {
@@ -85,13 +94,15 @@ function readStatement(statement: unknown): Pick<Manifest, 'files' | 'predicate'
 }
 
 /** Every file of the folder against the manifest. No name of the manifest is opened that is not one of the report's own. */
-export function checkFiles(folder: string, { files }: Manifest): readonly Check[] {
+export function checkFiles(folder: string, { files, predicate }: Manifest): readonly Check[] {
   const checks: Check[] = [];
   const wrong: string[] = [];
+  const sizes = Object(predicate.sizes) as Record<string, unknown>;
   for (const name of reportFiles) {
     const path = join(folder, name);
     if (!isPlainFile(path)) checks.push(incomplete('files', `${name} is not there, or is no plain file`));
     else if (digestOf(path) !== files.get(name)) wrong.push(`${name} is not as it was signed: its SHA-256 differs`);
+    else if (sizes[name] !== sizeOf(path)) wrong.push(`${name} has ${sizeOf(path)} bytes, the manifest states ${sizes[name]}`);
   }
   const known = new Set<string>([...reportFiles, manifestFile]);
   const strange = readdirSync(folder).filter((name) => !known.has(name));
@@ -100,8 +111,6 @@ export function checkFiles(folder: string, { files }: Manifest): readonly Check[
   wrong.push(...unnamed.map((name) => `the manifest names '${name.slice(0, 80)}', which no report has`));
   return [...checks, contradictions('files', wrong, `${reportFiles.length - checks.length} files are byte for byte as they were signed`)];
 }
-
-const isPlainFile = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
 export function digestOf(path: string): string {
   const hash = createHash('sha256');
