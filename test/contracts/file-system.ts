@@ -31,11 +31,47 @@ export function fileSystemContract(format: FileSystemFormat, name: string, volum
     });
 
     it('gives allocated files exactly the bytes that their metadata claims, from a fresh reader', () => {
-      for (const entry of list(volume()).entries.filter(isLiveFile)) {
-        const content = format.open(volume(), keepProblems()).content(entry.address);
+      const source = volume();
+      for (const entry of list(source).entries.filter(isLiveFile)) {
+        const content = format.open(source, keepProblems()).content(entry.address);
         expect(content.size).toBe(entry.size);
         expect(content.read(0, entry.size).length).toBe(entry.size);
       }
+    });
+
+    it('gives the content of every entry, live or deleted, the same in pieces as at once, or refuses in a known way', () => {
+      const source = volume();
+      const { fileSystem, entries } = list(source);
+      for (const { address, type } of entries) {
+        try {
+          const content = fileSystem.content(address);
+          const whole = content.read(0, content.size);
+          expect(whole.length).toBe(content.size);
+          const middle = Math.floor(whole.length / 3);
+          expect(Buffer.from(content.read(middle, 5000)).equals(whole.subarray(middle, middle + 5000))).toBe(true);
+          expect(content.read(content.size, 10).length).toBe(0);
+        } catch (error) {
+          if (!(error instanceof FormatError)) throw error;
+          expect(type).not.toBe('file');
+        }
+      }
+    });
+
+    it('refuses addresses that are none', () => {
+      const { fileSystem } = list(volume());
+      for (const address of ['', '0', '-1', '1.5', 'x', '1e3', '99999999999', '999999999999999', '12-', '../etc', '9'.repeat(1000)])
+        expect(() => fileSystem.content(address), address).toThrow(FormatError);
+    });
+
+    it('reads to list no more than twice what the volume has', () => {
+      const source = volume();
+      let bytes = 0;
+      const counted = makeSource(source.size, (target, offset) => {
+        bytes += target.length;
+        return source.readInto(target, offset);
+      });
+      list(counted);
+      expect(bytes).toBeLessThan(2 * source.size + 1024 * 1024);
     });
 
     it('names unallocated ranges in order, inside the volume, without overlap', () => {
@@ -50,18 +86,33 @@ export function fileSystemContract(format: FileSystemFormat, name: string, volum
     });
 
     it('reports a bad sector wherever it falls', () => {
-      const counted = failingSource(volume(), -1);
+      const source = volume();
+      const counted = failingSource(source, -1);
       [...format.open(counted, keepProblems()).entries()];
-      const step = Math.max(1, Math.floor(counted.reads / 200)); // every read of small volumes, 200 of large ones
+      const step = Math.max(1, Math.floor(counted.reads / 100)); // every read of small volumes, 100 of large ones
       for (let failAt = 0; failAt < counted.reads; failAt += step) {
         const problems = keepProblems();
         try {
-          [...format.open(failingSource(volume(), failAt), problems).entries()];
+          [...format.open(failingSource(source, failAt), problems).entries()];
         } catch (error) {
           expect(error).toBeInstanceOf(ReadError);
           continue;
         }
         expect(problems.codes()).toContain('read.bad-sector');
+      }
+    });
+
+    it('gives contents or refuses in a known way when a sector is bad', () => {
+      const source = volume();
+      const files = list(source).entries.filter(isLiveFile).slice(0, 20);
+      for (let failAt = 0; failAt < 12; failAt++) {
+        const problems = keepProblems();
+        try {
+          const fileSystem = format.open(failingSource(source, failAt), problems);
+          for (const { address } of files) fileSystem.content(address).read(0, 1 << 20);
+        } catch (error) {
+          expect(isRefusal(error), String(error)).toBe(true);
+        }
       }
     });
 
@@ -73,10 +124,7 @@ export function fileSystemContract(format: FileSystemFormat, name: string, volum
         try {
           [...format.open(sliceSource(whole, 0, cut), problems).entries()];
         } catch (error) {
-          expect(
-            [FormatError, ReadError].some((known) => error instanceof known),
-            String(error),
-          ).toBe(true);
+          expect(isRefusal(error), String(error)).toBe(true);
           continue;
         }
         if (cut < whole.size / 2) expect(problems.all.length).toBeGreaterThan(0);
@@ -86,3 +134,4 @@ export function fileSystemContract(format: FileSystemFormat, name: string, volum
 }
 
 const isLiveFile = (entry: Entry): boolean => entry.type === 'file' && entry.nameAllocated && entry.metadataAllocated;
+const isRefusal = (error: unknown): boolean => error instanceof FormatError || error instanceof ReadError;

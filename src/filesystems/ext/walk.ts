@@ -59,7 +59,11 @@ function* listWaiting(walk: Walk): Iterable<Entry> {
   }
 }
 
-const quiet: Tell = () => undefined;
+/** For what was told in a first round, or belongs to a deleted directory: only what cannot be read counts. */
+const onlyUnreadable =
+  (tell: Tell): Tell =>
+  (code, message, at) =>
+    code === 'read.bad-sector' ? tell(code, message, at) : undefined;
 
 const tellFor =
   (problems: ProblemLog, address: string): Tell =>
@@ -95,8 +99,9 @@ function* listDirectory(walk: Walk, { inode: number, path, depth }: Place): Iter
   }
   // a second round, when all live names are known: where records were moved to another block, copies of them stay behind
   if (withDeleted.size > 0) {
-    for (const { bytes, start, hasIndex } of reader.directoryBlocks(directory, quiet, withDeleted)) {
-      for (const name of namesIn(bytes, { start, hasIndex, inodeCount }, quiet)) {
+    const again = onlyUnreadable(tell);
+    for (const { bytes, start, hasIndex } of reader.directoryBlocks(directory, again, withDeleted)) {
+      for (const name of namesIn(bytes, { start, hasIndex, inodeCount }, again)) {
         if (name.live || names.has(name)) continue;
         yield deletedEntry(walk, name, number, path, depth, found);
       }
@@ -115,14 +120,15 @@ function* directoryBlocks(walk: Walk, directory: Inode, tell: Tell): ReturnType<
 
 /** A directory whose blocks still name it as their own: what stood in it was deleted with it. */
 function* listDeletedDirectory(walk: Walk, { inode: number, path, depth }: Place): Iterable<Entry> {
-  const { reader, listed } = walk;
+  const { reader, listed, problems } = walk;
+  const tell = onlyUnreadable(tellFor(problems, String(number)));
   if (!listed.add(number)) return;
-  const directory = readInode(reader, number, quiet);
+  const directory = readInode(reader, number, tell);
   if (directory === null) return;
   const found: Place[] = [];
-  for (const { bytes, start, hasIndex } of directoryBlocks(walk, directory, quiet)) {
+  for (const { bytes, start, hasIndex } of directoryBlocks(walk, directory, tell)) {
     if (start === 0 && !namesItself(bytes, number)) break;
-    for (const name of namesIn(bytes, { start, hasIndex, inodeCount: reader.layout.superblock.inodeCount }, quiet)) {
+    for (const name of namesIn(bytes, { start, hasIndex, inodeCount: reader.layout.superblock.inodeCount }, tell)) {
       yield deletedEntry(walk, { ...name, live: false }, number, path, depth, found);
     }
   }

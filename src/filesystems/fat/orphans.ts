@@ -21,7 +21,7 @@ const readAtOnce = 1024 * 1024;
  * then clusters that hold nothing but entries: pieces of directories whose chain is lost.
  */
 export function* orphanClusters(search: OrphanSearch): Iterable<number> {
-  const { volume, geometry, isListed } = search;
+  const { geometry, isListed } = search;
   const bytes = (geometry.clusterCount + 9) >> 3;
   const headed = new Uint8Array(bytes);
   const headless = new Uint8Array(bytes);
@@ -30,7 +30,7 @@ export function* orphanClusters(search: OrphanSearch): Iterable<number> {
     else if (holdsOnlyEntries(content, geometry)) mark(headless, cluster);
   }
   for (const cluster of marked(headed)) {
-    const parent = parentOf(volume, geometry, cluster);
+    const parent = parentOf(search, cluster);
     if (!(has(headed, parent) && parent !== cluster) && !isListed(cluster)) yield cluster;
   }
   for (const set of [headed, headless]) for (const cluster of marked(set)) if (!isListed(cluster)) yield cluster;
@@ -126,13 +126,15 @@ export function namesItself(content: Uint8Array, cluster: number, geometry: Geom
 }
 
 /** By its slot `..`; 0 for the root, and where it cannot be read. */
-function parentOf(volume: ByteSource, geometry: Geometry, cluster: number): number {
+function parentOf({ volume, geometry, problems }: OrphanSearch, cluster: number): number {
+  const at = geometry.clusterOffset(cluster) + slotSize;
   try {
-    const bytes = volume.read(geometry.clusterOffset(cluster) + slotSize, slotSize);
+    const bytes = volume.read(at, slotSize);
     if (bytes.length < slotSize || bytes[0] !== 0x2e || bytes[1] !== 0x2e) return 0;
     return firstClusterOf(decodeSlot(bytes), geometry);
   } catch (error) {
     if (!(error instanceof ReadError)) throw error;
+    problems.add({ code: 'read.bad-sector', message: `the parent of a deleted directory: ${error.message}`, at });
     return 0;
   }
 }
