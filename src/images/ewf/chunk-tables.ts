@@ -1,5 +1,5 @@
 /** The tables of one segment: which section lists how many chunks, and which is its copy. */
-import { u32, viewOf } from '../../bytes/little-endian.ts';
+import { viewOf } from '../../bytes/little-endian.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
 import { adler32, readTableHeader, tableHeaderSize } from './layout.ts';
@@ -30,8 +30,6 @@ export interface TableCopy {
   readonly claimed: number;
   readonly room: number;
   readonly headerFits: boolean;
-  /** As it stands, to know a copy by. */
-  readonly firstEntry: number | null;
 }
 
 /** A table whose copy may follow. */
@@ -72,7 +70,8 @@ export function findTables(
     const copy = section.type === 'table' || section.type === 'table2' ? readTable(set, section, problems) : null;
     if (copy === null) continue;
     const before = open as OpenTable | null;
-    if (before !== null && section.type === 'table2' && isCopy(before.first, copy)) close(copy);
+    if (before !== null && section.type === 'table2')
+      close(copy); // also one that says something else: to add it would move all chunks behind
     else {
       close(null);
       open = { first: copy, sectors, gapBefore: gap };
@@ -85,15 +84,10 @@ export function findTables(
   return { tables, gapAfter: gap || !isWhole(set) };
 }
 
-/** Damaged ones pass for copies: two tables where there is one would move all chunks behind them. */
-const isCopy = (first: TableCopy, second: TableCopy): boolean =>
-  !(first.headerFits && second.headerFits) ||
-  (first.claimed === second.claimed && first.baseOffset === second.baseOffset && first.firstEntry === second.firstEntry);
-
 function readTable({ name, source }: SegmentSections, section: Section, problems: ProblemLog): TableCopy | null {
   const place = `${name}: ${section.type} section at byte ${section.offset}`;
   try {
-    const bytes = source.read(section.dataOffset, Math.min(tableHeaderSize + 4, section.dataSize));
+    const bytes = source.read(section.dataOffset, Math.min(tableHeaderSize, section.dataSize));
     if (bytes.length < tableHeaderSize) {
       const message = `${place}: ${bytes.length} bytes, expected at least ${tableHeaderSize}`;
       problems.add({ code: 'ewf.truncated', message, at: section.offset, hidesEvidence: true });
@@ -108,8 +102,7 @@ function readTable({ name, source }: SegmentSections, section: Section, problems
       const message = `${place}: ${entryCount} entries, there is room for ${room}`;
       problems.add({ code: 'ewf.table-size', message, at: section.offset, hidesEvidence: true });
     }
-    const firstEntry = bytes.length >= tableHeaderSize + 4 ? u32(viewOf(bytes), tableHeaderSize) : null;
-    return { section, baseOffset, claimed: entryCount, room, headerFits, firstEntry };
+    return { section, baseOffset, claimed: entryCount, room, headerFits };
   } catch (error) {
     if (!(error instanceof ReadError)) throw error;
     problems.add({ code: 'read.bad-sector', message: `${place}: ${error.message}`, at: section.offset, hidesEvidence: true });
