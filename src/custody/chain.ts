@@ -56,7 +56,8 @@ export function readChain(lines: readonly string[], keys: ReadonlyMap<string, Ke
     if (event !== null) {
       events.push(event);
       if (event.seq !== head.seq + 1) fault(`its sequence number is ${event.seq}, expected ${head.seq + 1}`);
-      if ((event.prev?.sha256 ?? '') !== head.digest) fault('it names another event before it than the one that stands there');
+      const before = head.seq < 0 ? null : { sha256: head.digest };
+      if (canonicalText(event.prev) !== canonicalText(before)) fault('it names another event before it than the one that stands there');
       if (event.exhibit.case !== exhibit.case || event.exhibit.label !== exhibit.label) fault('it is about another exhibit');
     }
     head = { seq: head.seq + 1, digest: lineDigest(line) };
@@ -69,6 +70,7 @@ function openEvent(line: string, keys: ReadonlyMap<string, KeyObject>, fault: (m
     const { statement } = openEnvelope(line, keys);
     const { _type, predicateType: type, predicate } = statement as Statement;
     if (_type !== statementType || type !== predicateType) throw new EnvelopeError('the signed statement is no custody event');
+    if (!isChained(predicate)) throw new EnvelopeError('the signed statement lacks what every custody event has');
     if (!eventTypes.includes(predicate.type)) throw new EnvelopeError(`type '${String(predicate.type).slice(0, 40)}' is none of the list`);
     if (canonicalText(statementOf(predicate).subject) !== canonicalText((statement as Statement).subject)) {
       throw new EnvelopeError('its subject is not the exhibit that it tells of');
@@ -80,3 +82,9 @@ function openEvent(line: string, keys: ReadonlyMap<string, KeyObject>, fault: (m
     return null;
   }
 }
+
+const isChained = (predicate: unknown): boolean => {
+  if (typeof predicate !== 'object' || predicate === null) return false;
+  const { seq, prev, exhibit, digests } = predicate as Record<string, unknown>;
+  return typeof seq === 'number' && prev !== undefined && typeof exhibit === 'object' && exhibit !== null && Array.isArray(digests);
+};

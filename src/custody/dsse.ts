@@ -51,9 +51,9 @@ export function openEnvelope(line: string, keys: ReadonlyMap<string, KeyObject>)
   const payload = strictBase64(envelope.payload, 'payload');
   const sig = strictBase64(signature.sig, 'signature');
   if (!verify(null, preAuthEncoding(envelope.payloadType, payload), key, sig)) throw new EnvelopeError('the signature does not fit');
-  const text = payload.toString('utf8');
+  const text = strictUtf8(payload);
   const statement: unknown = parseJson(text, 'payload');
-  if (canonicalText(statement) !== text) throw new EnvelopeError('the payload is not in canonical form');
+  if (canonicalOf(statement, 'payload') !== text) throw new EnvelopeError('the payload is not in canonical form');
   return { keyId: signature.keyid, statement };
 }
 
@@ -63,7 +63,7 @@ export function parseEnvelope(line: string): Envelope {
   if (!isEnvelope(value)) throw new EnvelopeError('not an envelope: expected payload, payloadType and signatures');
   if (value.payloadType !== payloadType)
     throw new EnvelopeError(`payload of type '${value.payloadType.slice(0, 80)}', expected '${payloadType}'`);
-  if (canonicalText(value) !== line) throw new EnvelopeError('the envelope is not in canonical form');
+  if (canonicalOf(value, 'envelope') !== line) throw new EnvelopeError('the envelope is not in canonical form');
   return value;
 }
 
@@ -72,6 +72,14 @@ function parseJson(text: string, what: string): unknown {
     return JSON.parse(text);
   } catch {
     throw new EnvelopeError(`${what}: not JSON`);
+  }
+}
+
+function canonicalOf(value: unknown, what: string): string {
+  try {
+    return canonicalText(value);
+  } catch (error) {
+    throw new EnvelopeError(`${what}: ${(error as Error).message}`, { cause: error });
   }
 }
 
@@ -85,6 +93,15 @@ function isSignature(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Object.keys(value).sort().join() !== 'keyid,sig') return false;
   const { keyid, sig } = value as Record<string, unknown>;
   return typeof keyid === 'string' && typeof sig === 'string';
+}
+
+/** Whatever is no UTF-8 would become U+FFFD elsewhere: then other bytes would read alike. A byte order mark stays, and is no JSON. */
+function strictUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (error) {
+    throw new EnvelopeError('payload: not UTF-8', { cause: error });
+  }
 }
 
 /** Node's decoder takes almost anything: only the one right spelling is taken here. */

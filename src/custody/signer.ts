@@ -44,14 +44,23 @@ async function readKey(path: string): Promise<KeyObject | null> {
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
       throw new Error(`key.permissions: ${path} has mode ${(mode & 0o777).toString(8)}, expected 600: others could read the signing key`);
     }
-    const key = createPrivateKey(await readFile(path));
-    if (key.asymmetricKeyType !== 'ed25519')
-      throw new Error(`key.kind: ${path} holds a key of type ${key.asymmetricKeyType}, expected ed25519`);
-    return key;
+    return parseKey(await readFile(path), path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
+}
+
+function parseKey(pem: Buffer, path: string): KeyObject {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch (error) {
+    throw new Error(`key.kind: ${path} holds no private key in PEM form: ${(error as Error).message}`, { cause: error });
+  }
+  if (key.asymmetricKeyType !== 'ed25519')
+    throw new Error(`key.kind: ${path} holds a key of type ${key.asymmetricKeyType}, expected ed25519`);
+  return key;
 }
 
 /** Written under another name and linked to its own: the file is whole or not there, and the first one wins. */
