@@ -32,7 +32,7 @@ export function csvRow(record: CatalogueRecord): string {
   return `${cells.map(cell).join(',')}\r\n`;
 }
 
-const formula = /^[=+\-@\t\r]/;
+const formula = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/; // the last four are the full-width forms, which spreadsheets take as well
 
 function cell(text: string): string {
   const guarded = formula.test(text) ? `'${text}` : text;
