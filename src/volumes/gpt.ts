@@ -7,16 +7,16 @@ import { FormatError, ReadError } from '../evidence/errors.ts';
 import { type ProblemLog } from '../evidence/problem.ts';
 import { tile } from '../evidence/tile.ts';
 import { type VolumeRange, type VolumeSystem, type VolumeSystemFormat } from '../evidence/volume-system.ts';
+import { hasHeader, isLeftToGpt, lastLbaOf, sectorSizes, signature } from './gpt/place.ts';
 import { gptTypeLabel } from './gpt/types.ts';
 
 export const gpt: VolumeSystemFormat = {
   name: 'gpt',
   label: 'GUID partition table (GPT)',
-  recognises: (media, sectorSize) => findHeaders(media, sectorSize, { add: () => undefined }).length > 0,
+  recognises: (media, sectorSize) => hasHeader(media, sectorSize) && isLeftToGpt(media),
   open: openGpt,
 };
 
-const signature = 'EFI PART';
 const mostEntries = 4096;
 const largestEntry = 4096;
 
@@ -45,19 +45,17 @@ interface Header extends ReturnType<typeof readHeader> {
 
 /** Readable headers, the sound ones first, the primary before the backup. Sector sizes other than the image's are tried too. */
 function findHeaders(media: ByteSource, sectorSize: number, problems: ProblemLog): Header[] {
-  const found: Header[] = [];
-  for (const size of [...new Set([sectorSize, 512, 4096])]) {
-    for (const which of ['primary', 'backup'] as const) {
-      const header = headerAt(media, which, size, problems);
-      if (header !== null) found.push(header);
-    }
-    if (found.length > 0) break;
+  for (const size of sectorSizes(sectorSize)) {
+    const primary = headerAt(media, 'primary', 1, size, problems);
+    let backup = headerAt(media, 'backup', lastLbaOf(media, size), size, problems);
+    if (backup === null && primary?.faults.length === 0) backup = headerAt(media, 'backup', primary.otherLba, size, problems); // the medium has grown
+    const found = [primary, backup].filter((header) => header !== null);
+    if (found.length > 0) return found.sort((a, b) => Number(a.faults.length > 0) - Number(b.faults.length > 0));
   }
-  return found.sort((a, b) => Number(a.faults.length > 0) - Number(b.faults.length > 0));
+  return [];
 }
 
-function headerAt(media: ByteSource, which: Header['which'], sectorSize: number, problems: ProblemLog): Header | null {
-  const lba = which === 'primary' ? 1 : Math.floor(media.size / sectorSize) - 1;
+function headerAt(media: ByteSource, which: Header['which'], lba: number, sectorSize: number, problems: ProblemLog): Header | null {
   if (lba < 1 || (lba + 1) * sectorSize > media.size) return null;
   try {
     const sector = media.read(lba * sectorSize, sectorSize);
@@ -107,7 +105,7 @@ function openGpt(media: ByteSource, sectorSize: number, problems: ProblemLog): V
   const chosen = headers[0];
   if (chosen === undefined) throw new FormatError('gpt.signature', 'neither LBA 1 nor the last LBA holds a GPT header');
   reportFaults(headers, chosen, problems);
-  const parts = partitions(chosen);
+  const parts = partitions(chosen, problems);
   const tables = headers.flatMap((header) => tableRanges(header, media.size));
   const protective: VolumeRange = { kind: 'table', number: null, offset: 0, length: chosen.sectorSize, label: 'Protective MBR' };
   return {
@@ -133,13 +131,26 @@ function reportFaults(headers: readonly Header[], chosen: Header, problems: Prob
     problems.add({ code: `gpt.${which}-damaged`, message: `${which} table: ${place} holds no GPT header; the other table is used` });
   }
   const [a, b] = headers;
-  if (a !== undefined && b !== undefined && a.faults.length === 0 && b.faults.length === 0 && !Buffer.from(a.entries).equals(b.entries)) {
-    problems.add({
-      code: 'gpt.tables-differ',
-      message: 'primary and backup table are both sound and list different partitions; the primary is used',
-    });
-  }
+  if (a === undefined || b === undefined || a.faults.length > 0 || b.faults.length > 0) return;
+  const differing = entriesThatDiffer(a, b);
+  if (differing.length === 0 && a.diskGuid === b.diskGuid) return;
+  const what = differing.length === 0 ? 'another disk GUID' : `other partitions (entries ${differing.slice(0, 10).join(', ')})`;
+  const message = `primary and backup table are both sound, and the backup has ${what}; the primary is used`;
+  problems.add({ code: 'gpt.tables-differ', message, at: b.ownLba * b.sectorSize, hidesEvidence: true });
 }
+
+/** Counted from 1. */
+function entriesThatDiffer(a: Header, b: Header): number[] {
+  const numbers: number[] = [];
+  for (let index = 0; index < Math.max(entryCountOf(a), entryCountOf(b)); index++) {
+    if (!Buffer.from(entryOf(a, index)).equals(entryOf(b, index))) numbers.push(index + 1);
+  }
+  return numbers;
+}
+
+const entryCountOf = ({ entries, entrySize }: Header): number => Math.floor(entries.length / entrySize);
+
+const entryOf = ({ entries, entrySize }: Header, index: number): Uint8Array => entries.subarray(index * entrySize, (index + 1) * entrySize);
 
 function tableRanges({ which, ownLba, entriesLba, entries, sectorSize, faults }: Header, mediaSize: number): VolumeRange[] {
   const header: VolumeRange = {
@@ -158,20 +169,26 @@ function tableRanges({ which, ownLba, entriesLba, entries, sectorSize, faults }:
   ];
 }
 
-function partitions({ entries, entrySize, sectorSize }: Header): VolumeRange[] {
+function partitions(header: Header, problems: ProblemLog): VolumeRange[] {
+  const { sectorSize } = header;
   const parts: VolumeRange[] = [];
-  for (let index = 0; (index + 1) * entrySize <= entries.length; index++) {
-    const bytes = entries.subarray(index * entrySize, (index + 1) * entrySize);
+  for (let index = 0; index < entryCountOf(header); index++) {
+    const bytes = entryOf(header, index);
     const type = guidText(bytes.subarray(0, 16));
     if (type === '00000000-0000-0000-0000-000000000000') continue;
     const view = viewOf(bytes);
     const firstLba = u64size(view, 32);
     const lastLbaInclusive = u64size(view, 40);
+    if (lastLbaInclusive < firstLba) {
+      const message = `partition ${index + 1}: LBA ${firstLba} to ${lastLbaInclusive}, expected an end behind its start: it has no bytes`;
+      problems.add({ code: 'gpt.partition-range', message, at: firstLba * sectorSize, hidesEvidence: true });
+      continue;
+    }
     parts.push({
       kind: 'volume',
       number: index + 1,
       offset: firstLba * sectorSize,
-      length: Math.max(0, lastLbaInclusive - firstLba + 1) * sectorSize,
+      length: (lastLbaInclusive - firstLba + 1) * sectorSize,
       label: gptTypeLabel(type),
       type,
       name: nameFromUtf16(upToNul(bytes.subarray(56, 128))).text,
