@@ -112,6 +112,10 @@ const prefixes: Readonly<Record<string, string>> = {
   png: 'png',
 };
 
+/** What exifr computes of degrees, minutes and seconds: nine decimals are a tenth of a millimetre. */
+const computed = new Set(['latitude', 'longitude']);
+const rounded = (value: unknown): unknown => (typeof value === 'number' ? Number(value.toFixed(9)) : value);
+
 function settle({ found, error }: Parsed, bytes: Uint8Array, problems: ProblemLog): Facts | null {
   if (error !== null) {
     const reason = (error instanceof Error ? error.message : String(error)).replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200);
@@ -127,7 +131,7 @@ function settle({ found, error }: Parsed, bytes: Uint8Array, problems: ProblemLo
     const values = found[group];
     if (typeof values !== 'object' || values === null) continue;
     for (const [key, given] of Object.entries(values)) {
-      const value = prefix === 'iptc' ? iptcValue(given) : plainValue(key, given, bigEndian);
+      const value = prefix === 'iptc' ? iptcValue(given) : plainValue(key, computed.has(key) ? rounded(given) : given, bigEndian);
       if (value !== null) facts.set(`${prefix}.${safeText(key).slice(0, 64).toWellFormed()}`, value);
     }
   }

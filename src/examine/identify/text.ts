@@ -26,10 +26,12 @@ function decode(head: Uint8Array, cut: boolean): string | null {
       if (!(error instanceof TypeError)) throw error;
     }
   }
-  // not UTF-8: one byte a character, if most are letters, digits, spaces
+  // not UTF-8: Windows-1252, if most is ASCII and no byte is one that it leaves out
   const plain = bytes.filter((byte) => byte < 0x80).length;
-  return plain >= bytes.length * 0.7 && !bytes.some((byte) => byte >= 0x80 && byte < 0xa0) ? bytes.toString('latin1') : null;
+  return plain >= bytes.length * 0.7 && !bytes.some((byte) => unassigned.has(byte)) ? bytes.toString('latin1') : null;
 }
+
+const unassigned = new Set([0x81, 0x8d, 0x8f, 0x90, 0x9d]);
 
 const printable = (text: string): string | null => (/[\u0000-\u0008\u000e-\u001a\ufffe\uffff]/.test(text) ? null : text);
 
