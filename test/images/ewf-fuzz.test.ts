@@ -4,8 +4,8 @@ import { type Segment } from '../../src/evidence/image.ts';
 import { ewf } from '../../src/images/ewf.ts';
 import { readMedia } from '../contracts/image.ts';
 import { keepProblems } from '../support/problems.ts';
+import { random } from '../support/random.ts';
 import { sectionsOf } from './ewf-surgery.ts';
-import { random } from './random.ts';
 import { fixtureSegments, segmentOf } from './segments.ts';
 
 const largestMedium = 64 * 1024 * 1024; // of a mutant that claims more, only so much is read
