@@ -10,6 +10,8 @@ import { type Layout } from './layout.ts';
 const magic = 0xea02_0000;
 const entryHeaderSize = 16;
 const largestValue = 64 * 1024;
+/** All values of one inode that lie in inodes of their own. */
+const largestOutside = 256 * 1024;
 
 const prefixes: Readonly<Record<number, string>> = {
   0: '',
@@ -53,6 +55,8 @@ export function readAttributes(layout: Layout, inode: Inode, readValueInode: Rea
 function decode(area: Uint8Array, start: number, base: Uint8Array, readValueInode: ReadValueInode, tell: Tell): EntryAttribute[] {
   const found: EntryAttribute[] = [];
   const view = viewOf(area);
+  let room = base.length; // values do not overlap: together they are no larger than where they lie
+  let roomOutside = largestOutside;
   for (let at = start; at + 4 <= area.length && u32(view, at) !== 0; ) {
     if (at + entryHeaderSize > area.length) break;
     const nameLength = u8(view, at);
@@ -63,7 +67,9 @@ function decode(area: Uint8Array, start: number, base: Uint8Array, readValueInod
     }
     const index = u8(view, at + 1);
     const name = (prefixes[index] ?? `${index}.`) + latin1(area.subarray(at + entryHeaderSize, at + entryHeaderSize + nameLength));
-    const value = valueAt(base, valueOffset, valueInode, valueSize, readValueInode);
+    if (valueInode === 0) room -= valueSize;
+    else roomOutside -= valueSize;
+    const value = room >= 0 && roomOutside >= 0 ? valueAt(base, valueOffset, valueInode, valueSize, readValueInode) : null;
     if (value === null) tell('ext.attribute', `attribute ${name}: ${valueSize} bytes at ${valueOffset} do not lie within its area`);
     else found.push({ name, value });
     at += (entryHeaderSize + nameLength + 3) & ~3;

@@ -2,6 +2,7 @@
 import { u8, u16, u32, viewOf } from '../../bytes/little-endian.ts';
 import { type FoundName, nameFromUtf8 } from '../../bytes/text.ts';
 import { type EntryType } from '../../evidence/file-system.ts';
+import { entryName } from '../entry-name.ts';
 import { type Tell } from './block-map.ts';
 
 export interface Name {
@@ -31,7 +32,8 @@ export interface BlockOptions {
 export function* namesIn(bytes: Uint8Array, options: BlockOptions, tell: Tell): Iterable<Name> {
   const { start, inodeCount, hasIndex } = options;
   const view = viewOf(bytes);
-  for (let at = 0; at + headerSize <= bytes.length; ) {
+  let dots = start === 0 ? 2 : 0; // `.` and `..` stand first; elsewhere they are names like others, and hide something
+  for (let at = 0; at + headerSize <= bytes.length; dots--) {
     const inode = u32(view, at);
     const length = recordLength(u16(view, at + 4), bytes.length);
     const nameLength = u8(view, at + 6);
@@ -46,9 +48,9 @@ export function* namesIn(bytes: Uint8Array, options: BlockOptions, tell: Tell): 
       tell('ext.directory-record', `record at byte ${start + at}: a name of ${nameLength} bytes in a record of ${length}`);
     } else if (inode > inodeCount) {
       tell('ext.directory-record', `record at byte ${start + at}: inode ${inode}, the volume has ${inodeCount}`);
-    } else if (inode !== 0 && nameLength > 0) {
+    } else if (inode !== 0) {
       const name = bytes.subarray(at + headerSize, at + headerSize + nameLength);
-      if (!isDot(name)) yield nameOf(view, at, name, true, start);
+      if (dots <= 0 || !isDot(name)) yield nameOf(view, at, name, true, start);
     }
     const used = inode === 0 ? 0 : headerSize + ((nameLength + 3) & ~3);
     const isTail = inode === 0 && length === 12 && u8(view, at + 7) === 0xde; // the checksum at the end of a block
@@ -78,7 +80,7 @@ const hasTreeNode = (view: DataView): boolean => {
 
 const nameOf = (view: DataView, at: number, name: Uint8Array, live: boolean, start: number): Name => ({
   inode: u32(view, at),
-  name: nameFromUtf8(name),
+  name: entryName(nameFromUtf8(name), name),
   type: types[u8(view, at + 7) & 7] ?? 'unknown',
   live,
   offset: start + at,

@@ -14,10 +14,11 @@ export function* freeRanges(layout: Layout, problems: ProblemLog): Iterable<Exte
   const uninitialised = metadataRanges(layout);
   for (let index = 0; index < groupCount; index++) {
     const first = firstDataBlock + index * blocksPerGroup;
-    const count = Math.min(blocksPerGroup, blockCount - first);
+    const count = Math.min(blocksPerGroup, blockCount - first, Math.floor(volume.size / blockSize) - first);
+    if (count <= 0) break;
     const isFree = groupMap(layout, index, count, perBit, uninitialised, problems);
     for (let block = 0; block < count; block++) {
-      const free = isFree(block) && (first + block + 1) * blockSize <= volume.size;
+      const free = isFree(block);
       if (free && start < 0) start = first + block;
       else if (!free && start >= 0) {
         yield { offset: start * blockSize, length: (first + block - start) * blockSize };

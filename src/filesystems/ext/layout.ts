@@ -26,6 +26,8 @@ export interface Layout {
   headBlocks(group: number): number;
 }
 
+const mostTold = 100;
+
 const readDescriptor = (view: DataView, at: number, wide: boolean) => {
   const pair = (low: number, high: number) => u32(view, at + low) + (wide ? u32(view, at + high) * 0x1_0000_0000 : 0);
   return {
@@ -39,13 +41,18 @@ const readDescriptor = (view: DataView, at: number, wide: boolean) => {
 export function openLayout(volume: ByteSource, { superblock, offset }: FoundSuperblock, problems: ProblemLog): Layout {
   const blockSize = blockSizeOf(superblock);
   const { blockCount, firstDataBlock, blocksPerGroup, descriptorSize, incompatible, firstMetaGroup, reservedTableBlocks } = superblock;
-  const groupCount = Math.ceil((blockCount - firstDataBlock) / blocksPerGroup);
+  const claimedGroups = Math.ceil((blockCount - firstDataBlock) / blocksPerGroup);
+  const groupCount = Math.min(claimedGroups, groupsWithin(volume, superblock, blockSize));
+  if (groupCount < claimedGroups) {
+    const message = `the superblock claims ${claimedGroups} groups, those from ${groupCount} on lie behind the end of the volume`;
+    problems.add({ code: 'ext.truncated', message, at: offset, hidesEvidence: true });
+  }
   const perBlock = Math.floor(blockSize / descriptorSize);
   const wide = (incompatible & feature.wide) !== 0 && descriptorSize >= 64;
   const metaGroups = (incompatible & feature.metaGroups) !== 0;
   const hasSuperblock = (group: number) =>
     !(superblock.readOnlyCompatible & readOnlyFeature.sparseSuper) || group <= 1 || [3, 5, 7].some((base) => isPower(group, base));
-  const tableBlocks = Math.ceil(groupCount / perBlock);
+  const tableBlocks = Math.ceil(claimedGroups / perBlock);
   // where the primary superblock is gone its descriptors beside it may be too: those behind the copy are read
   const firstTable = offset === 1024 ? firstDataBlock + 1 : Math.floor(offset / blockSize) + 1;
   const blockOf = (index: number): number => {
@@ -53,6 +60,12 @@ export function openLayout(volume: ByteSource, { superblock, offset }: FoundSupe
     if (!metaGroups || block < firstMetaGroup) return firstTable + block;
     const group = block * perBlock;
     return firstDataBlock + group * blocksPerGroup + (hasSuperblock(group) ? 1 : 0);
+  };
+  let told = 0;
+  const tell = (code: string, message: string, at: number) => {
+    if (++told < mostTold) problems.add({ code, message, at, hidesEvidence: true });
+    else if (told === mostTold)
+      problems.add({ code, message: `${message}; further descriptors are not told of one by one`, at, hidesEvidence: true });
   };
   const usable = ({ blockBitmap, inodeBitmap, inodeTable }: Group) =>
     [blockBitmap, inodeBitmap, inodeTable].every((block) => block > 0 && block < blockCount);
@@ -63,10 +76,10 @@ export function openLayout(volume: ByteSource, { superblock, offset }: FoundSupe
       const group = bytes.length === descriptorSize ? readDescriptor(viewOf(bytes), 0, wide) : null;
       if (group !== null && usable(group)) return group;
       const what = group === null ? 'the volume ends before it' : 'it points outside the volume';
-      problems.add({ code: 'ext.group', message: `descriptor of group ${index} at byte ${at}: ${what}`, at, hidesEvidence: true });
+      tell('ext.group', `descriptor of group ${index} at byte ${at}: ${what}`, at);
     } catch (error) {
       if (!(error instanceof ReadError)) throw error;
-      problems.add({ code: 'read.bad-sector', message: `descriptor of group ${index}: ${error.message}`, at, hidesEvidence: true });
+      tell('read.bad-sector', `descriptor of group ${index}: ${error.message}`, at);
     }
     return null;
   };
@@ -90,6 +103,11 @@ export function openLayout(volume: ByteSource, { superblock, offset }: FoundSupe
       return hasSuperblock(group) ? 1 + (metaGroups ? firstMetaGroup : tableBlocks) + reservedTableBlocks : 0;
     },
   };
+}
+
+/** Groups that begin in the volume, and as many behind as may have their inodes with the last of them (flex_bg). */
+function groupsWithin(volume: ByteSource, { blocksPerGroup, logGroupsPerFlex }: Superblock, blockSize: number): number {
+  return Math.ceil(volume.size / (blocksPerGroup * blockSize)) + 2 ** Math.min(16, logGroupsPerFlex);
 }
 
 function isPower(value: number, base: number): boolean {

@@ -1,24 +1,31 @@
 /** What a walk remembers: a bit for each inode, and some bytes for each name of the directory at hand. */
 import { type Name } from './directory.ts';
 
-/** A bit for each inode, from 1 to `count`. */
-export class InodeSet {
-  readonly #bits: Uint8Array;
+const pageBits = 15;
+const pageSize = 2 ** pageBits / 8;
 
-  constructor(count: number) {
-    this.#bits = new Uint8Array((count + 8) >> 3);
-  }
+/** A bit for each inode, in pages that come with the first of their inodes: a superblock that claims four thousand million costs nothing. */
+export class InodeSet {
+  readonly #pages = new Map<number, Uint8Array>();
 
   /** False when it was there already. */
   add(inode: number): boolean {
+    const number = inode >>> pageBits;
+    let page = this.#pages.get(number);
+    if (page === undefined) {
+      page = new Uint8Array(pageSize);
+      this.#pages.set(number, page);
+    }
+    const at = (inode >>> 3) % pageSize;
     const mask = 1 << (inode & 7);
-    if (this.#bits[inode >> 3]! & mask) return false;
-    this.#bits[inode >> 3]! |= mask;
+    if (page[at]! & mask) return false;
+    page[at]! |= mask;
     return true;
   }
 
   has(inode: number): boolean {
-    return (this.#bits[inode >> 3]! & (1 << (inode & 7))) !== 0;
+    const page = this.#pages.get(inode >>> pageBits);
+    return page !== undefined && (page[(inode >>> 3) % pageSize]! & (1 << (inode & 7))) !== 0;
   }
 }
 

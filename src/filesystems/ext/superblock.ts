@@ -40,6 +40,7 @@ const readSuperblock = (bytes: Uint8Array) => {
     descriptorSize: incompatible & feature.wide ? Math.max(32, u16(view, 0xfe)) : 32,
     firstMetaGroup: u32(view, 0x104),
     madeAt: i32(view, 0x108),
+    logGroupsPerFlex: u8(view, 0x174),
     checksumType: u8(view, 0x175),
     orphanFileInode: u32(view, 0x280),
     checksum: u32(view, 0x3fc),

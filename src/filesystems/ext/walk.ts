@@ -38,12 +38,11 @@ interface Walk {
 const rootInode = 2;
 
 export function* walkVolume(reader: Reader, problems: ProblemLog): Iterable<Entry> {
-  const { inodeCount } = reader.layout.superblock;
   const walk: Walk = {
     reader,
     problems,
-    named: new InodeSet(inodeCount),
-    listed: new InodeSet(inodeCount),
+    named: new InodeSet(),
+    listed: new InodeSet(),
     waiting: [{ inode: rootInode, path: '', depth: 0, live: true }],
     names: new LiveNames(),
     blocksLeft: reader.layout.superblock.blockCount,
@@ -67,8 +66,10 @@ const onlyUnreadable =
 
 const tellFor =
   (problems: ProblemLog, address: string): Tell =>
-  (code, message, at) =>
-    problems.add({ code, message: `inode ${address}: ${message}`, address, ...(at === undefined ? {} : { at }), hidesEvidence: true });
+  (code, message, at) => {
+    const full = message.startsWith('inode ') ? message : `inode ${address}: ${message}`;
+    problems.add({ code, message: full, address, ...(at === undefined ? {} : { at }), hidesEvidence: true });
+  };
 
 function* listDirectory(walk: Walk, { inode: number, path, depth }: Place): Iterable<Entry> {
   const { reader, problems, listed, names } = walk;
@@ -266,6 +267,7 @@ function* orphans(walk: Walk): Iterable<Entry> {
   const { superblock, groupCount } = reader.layout;
   const { inodesPerGroup, firstInode, inodeCount, orphanFileInode } = superblock;
   for (let group = 0; group < groupCount; group++) {
+    if (reader.layout.group(group) === null) continue; // told of already
     for (let index = 0; index < inodesPerGroup; index++) {
       const number = group * inodesPerGroup + index + 1;
       if (number > inodeCount) return;

@@ -64,24 +64,29 @@ function* listWaiting(walk: Walk): Iterable<Entry> {
 }
 
 function* listDirectory(walk: Walk, place: Place): Iterable<Entry> {
+  const { geometry } = walk;
   const longName = collectLongName();
   const found: Place[] = [];
   let ended = false; // after the first slot that was never used: what follows is left from before
+  let dots = place.depth === 0 ? 0 : 2; // `.` and `..` stand first; elsewhere they are names like others, and hide something
   for (const { slot, offset } of slotsOf(walk, place)) {
-    const { geometry } = walk;
+    const mayBeDot = dots-- > 0;
     if (slot.firstByte === 0) {
       ended = true;
-      if (longName.drop()) tellOrphan(walk, offset);
+      tellOrphan(walk, offset, longName.drop());
       continue;
     }
     if (isLongName(slot)) {
-      if (longName.add(slot)) tellOrphan(walk, offset);
+      tellOrphan(walk, offset, longName.add(slot));
       continue;
     }
     const live = place.live && !ended && !isDeleted(slot);
     const { name, orphaned } = longName.take(slot);
-    if (orphaned && live) tellOrphan(walk, offset);
-    if (slot.firstByte === 0x2e && isDirectory(slot)) continue; // . and ..
+    if (live) tellOrphan(walk, offset, orphaned);
+    if (mayBeDot && isDirectory(slot) && isDot(slot)) {
+      tellDot(walk, place, slot);
+      continue;
+    }
     if (!live && !isPlausible(slot, geometry)) continue;
     const entry = entryOf(walk, place, slot, offset, live, name);
     yield entry;
@@ -89,7 +94,7 @@ function* listDirectory(walk: Walk, place: Place): Iterable<Entry> {
     const cluster = firstClusterOf(slot, geometry);
     found.push({ path: entry.path, depth: place.depth + 1, cluster, live, address: entry.address });
   }
-  if (longName.drop()) tellOrphan(walk, walk.geometry.dataStart);
+  tellOrphan(walk, geometry.dataStart, longName.drop());
   for (const child of found.reverse()) if (mayDescend(walk, child)) walk.waiting.push(child);
 }
 
@@ -169,8 +174,27 @@ function* slotsIn({ volume, problems }: Walk, start: number, length: number): It
   }
 }
 
-const tellOrphan = ({ problems }: Walk, offset: number): void =>
-  problems.add({ code: 'fat.long-name-orphan', message: `pieces of a long name before byte ${offset} belong to no entry`, at: offset });
+function tellOrphan({ problems }: Walk, offset: number, name: FoundName | null): void {
+  if (name === null) return;
+  const shown = name.text.slice(0, 255);
+  problems.add({
+    code: 'fat.long-name-orphan',
+    message: `pieces of a long name, '${shown}', before byte ${offset} belong to no entry`,
+    at: offset,
+  });
+}
+
+/** `.` or `..`, padded. */
+const isDot = ({ bytes, firstByte }: Slot): boolean =>
+  firstByte === 0x2e && (bytes[1] === 0x20 || bytes[1] === 0x2e) && bytes.subarray(2, 11).every((byte) => byte === 0x20);
+
+/** `.` leads back to the directory itself: another cluster would be a place to hide one. */
+function tellDot({ geometry, problems }: Walk, { cluster, address, live, path }: Place, slot: Slot): void {
+  const claimed = firstClusterOf(slot, geometry);
+  if (slot.bytes[1] !== 0x20 || claimed === cluster || !live) return;
+  const message = `directory ${address}, '${path.slice(0, 200)}': its entry for itself names cluster ${claimed}, it begins in ${cluster}`;
+  problems.add({ code: 'fat.dot-entry', message, address, hidesEvidence: true });
+}
 
 function entryOf({ geometry, table }: Walk, place: Place, slot: Slot, offset: number, live: boolean, longName: FoundName | null): Entry {
   const short = isLabel(slot) ? labelName(slot) : shortName(slot);

@@ -1,5 +1,6 @@
 /** Short and long names. Spec: fatgen103, "Long Directory Entries"; the case flags are Windows NT's. */
 import { type FoundName, hex, nameFromUtf16, safeText } from '../../bytes/text.ts';
+import { entryName } from '../entry-name.ts';
 import { isDeleted, type Slot } from './slot.ts';
 
 /** `BASE.EXT`; bytes above 0x7f stand for the code page of the machine that wrote them, which is not known: Latin-1, with the bytes beside it. */
@@ -15,7 +16,7 @@ export function shortName(slot: Slot): FoundName {
   const extension = text(bytes.subarray(8), (slot.caseFlags & 0x10) !== 0);
   const name = extension === '' ? base : `${base}.${extension}`;
   const plain = bytes.every((byte) => byte >= 0x20 && byte < 0x7f);
-  return plain ? { text: name } : { text: name, raw: hex(bytes) };
+  return entryName(plain ? { text: name } : { text: name, raw: hex(bytes) }, bytes);
 }
 
 /** The name of the volume: 11 characters without a point. */
@@ -39,18 +40,23 @@ export function collectLongName() {
   let expected = 0;
   let checksum = -1;
   let deleted = false;
-  const drop = () => {
-    const had = pieces.length > 0;
+  const longName = (): FoundName => {
+    const units = upToEnd(Buffer.concat([...pieces].reverse()));
+    return entryName(nameFromUtf16(units), units);
+  };
+  /** Null when there were none. */
+  const drop = (): FoundName | null => {
+    const name = pieces.length > 0 ? longName() : null;
     pieces = [];
     checksum = -1;
-    return had;
+    return name;
   };
   return {
-    /** True when pieces before this one turned out to belong to nothing. */
-    add(slot: Slot): boolean {
+    /** The name of pieces before this one that turned out to belong to nothing. */
+    add(slot: Slot): FoundName | null {
       const order = slot.bytes[0]!;
       const sum = slot.bytes[13]!;
-      let orphaned = false;
+      let orphaned: FoundName | null = null;
       if (isDeleted(slot)) {
         if (!deleted || sum !== checksum || pieces.length >= 20) orphaned = drop();
         deleted = true;
@@ -59,21 +65,21 @@ export function collectLongName() {
         if (starts || deleted || sum !== checksum || (order & 0x3f) !== expected) orphaned = drop();
         deleted = false;
         expected = (order & 0x3f) - 1;
-        if (!starts && pieces.length === 0) return true; // a piece without its beginning
+        if (!starts && pieces.length === 0) return orphaned ?? nameFromUtf16(upToEnd(unitsOf(slot))); // a piece without its beginning
       }
       checksum = sum;
       pieces.push(unitsOf(slot));
       return orphaned;
     },
     /** The long name of this short one, or null. Pieces that do not belong to it are dropped: `orphaned`. */
-    take(slot: Slot): { name: FoundName | null; orphaned: boolean } {
-      if (pieces.length === 0) return { name: null, orphaned: false };
+    take(slot: Slot): { name: FoundName | null; orphaned: FoundName | null } {
+      if (pieces.length === 0) return { name: null, orphaned: null };
       const complete = isDeleted(slot)
         ? deleted && mayBelong(slot, checksum, pieces.at(-1)!)
         : !deleted && expected === 0 && shortNameChecksum(slot.bytes) === checksum;
-      const name = complete ? nameFromUtf16(upToEnd(Buffer.concat([...pieces].reverse()))) : null;
-      drop();
-      return { name, orphaned: !complete };
+      const dropped = drop();
+      const isEmpty = dropped?.raw === ''; // then the short name is better
+      return complete && !isEmpty ? { name: dropped, orphaned: null } : { name: null, orphaned: dropped };
     },
     drop,
   };
