@@ -5,8 +5,8 @@ import { safeText } from '../bytes/text.ts';
 import { ReadError } from '../evidence/errors.ts';
 import { type Extractor, type Facts } from '../evidence/extractor.ts';
 import { type ProblemLog } from '../evidence/problem.ts';
-import { readJpegHead } from './exif/jpeg-segments.ts';
-import { tiffFaults } from './exif/tiff-walk.ts';
+import { mostSegments, readJpegHead } from './exif/jpeg-segments.ts';
+import { walkTiff } from './exif/tiff-walk.ts';
 import { iptcValue, plainValue, type Value } from './exif/values.ts';
 
 export const exif: Extractor = {
@@ -47,8 +47,7 @@ const options = {
 async function extract(source: ByteSource, problems: ProblemLog): Promise<Facts | null> {
   try {
     const bytes = metadataOf(source);
-    tellFaults(bytes, source.size, problems);
-    return settle(await parse(bytes), bytes, problems);
+    return isHarmless(bytes, source.size, problems) ? settle(await parse(bytes), bytes, problems) : null;
   } catch (error) {
     if (!(error instanceof ReadError)) throw error;
     problems.add({ code: 'read.bad-sector', message: `metadata of the image: ${error.message}`, at: error.offset });
@@ -56,33 +55,66 @@ async function extract(source: ByteSource, problems: ProblemLog): Promise<Facts 
   }
 }
 
+const latin = (bytes: Uint8Array, at: number, length: number): string => Buffer.from(bytes.subarray(at, at + length)).toString('latin1');
 const isJpeg = (bytes: Uint8Array): boolean => bytes[0] === 0xff && bytes[1] === 0xd8;
+const isTiff = (bytes: Uint8Array): boolean => /^(II\*\0|MM\0\*)/.test(latin(bytes, 0, 4));
 
 /** As many of the first bytes as hold metadata, or as are looked at. */
 function metadataOf(source: ByteSource): Uint8Array {
   const head = source.read(0, firstLook);
-  if (head.length === source.size) return head;
-  const { end } = isJpeg(head) ? readJpegHead(head) : { end: null };
-  return end === null ? source.read(0, secondLook) : head;
+  const enough = head.length === source.size || (isJpeg(head) && readJpegHead(head).end !== null);
+  const bytes = enough ? head : source.read(0, secondLook);
+  if (isJpeg(bytes)) return bytes.subarray(0, (readJpegHead(bytes).end ?? bytes.length) + 2); // with the marker that ends it
+  return latin(bytes, 0, 4) === '\x89PNG' ? bytes.subarray(0, pngEnd(bytes)) : bytes;
 }
 
-/** What is wrong with the structure that the metadata stands in. */
-function tellFaults(bytes: Uint8Array, size: number, problems: ProblemLog): void {
-  for (const { start, length, whole } of tiffsIn(bytes, size)) {
-    for (const { at, message } of tiffFaults(bytes.subarray(start, start + length), whole)) {
-      problems.add({ code: 'exif.damaged', message: `metadata of the image: ${message}`, at: start + at });
+/** Where the first ten thousand chunks end. Spec: PNG 3rd edition, 5.3. */
+function pngEnd(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let at = 8;
+  for (let count = 0; count < mostSegments && at + 12 <= bytes.length; count++) at += 12 + view.getUint32(at);
+  return Math.min(at, bytes.length);
+}
+
+/** Tells what is wrong with the TIFF structures. False where the fields of one lie over one another: exifr would read the same bytes again and again. */
+function isHarmless(bytes: Uint8Array, size: number, problems: ProblemLog): boolean {
+  for (const { start, length, whole, certain } of tiffsIn(bytes, size)) {
+    const { faults, claimed } = walkTiff(bytes.subarray(start, start + length), whole);
+    if (certain)
+      for (const { at, message } of faults)
+        problems.add({ code: 'exif.damaged', message: `metadata of the image: ${message}`, at: start + at });
+    if (claimed > whole + firstLook) {
+      const message = `metadata of the image: its fields claim ${claimed} bytes, the structure has ${whole}; it was not read`;
+      problems.add({ code: 'exif.overlap', message, at: start, hidesEvidence: true });
+      return false;
     }
   }
+  return true;
 }
 
-function tiffsIn(bytes: Uint8Array, size: number): { start: number; length: number; whole: number }[] {
-  const latin = (at: number, length: number) =>
-    Buffer.from(bytes.buffer, bytes.byteOffset + at, Math.max(0, Math.min(length, bytes.length - at))).toString('latin1');
-  if (/^(II\*\0|MM\0\*)/.test(latin(0, 4))) return [{ start: 0, length: bytes.length, whole: size }];
-  if (!isJpeg(bytes)) return [];
-  return readJpegHead(bytes)
-    .segments.filter(({ marker, offset }) => marker === 0xe1 && latin(offset, 6) === 'Exif\0\0')
-    .map(({ offset, length }) => ({ start: offset + 6, length: length - 6, whole: Math.min(length - 6, size - offset - 6) }));
+interface TiffPlace {
+  readonly start: number;
+  readonly length: number;
+  readonly whole: number;
+  /** False where it only looks like one. */
+  readonly certain: boolean;
+}
+
+function* tiffsIn(bytes: Uint8Array, size: number): Iterable<TiffPlace> {
+  if (isTiff(bytes)) yield { start: 0, length: bytes.length, whole: size, certain: true };
+  else if (isJpeg(bytes)) {
+    for (const { marker, offset, length } of readJpegHead(bytes).segments) {
+      const whole = Math.min(length - 6, size - offset - 6);
+      if (marker === 0xe1 && latin(bytes, offset, 6) === 'Exif\0\0') yield { start: offset + 6, length: length - 6, whole, certain: true };
+    }
+  } else {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (const signature of ['II*\0', 'MM\0*']) {
+      for (let start = buffer.indexOf(signature, 0, 'latin1'); start >= 0; start = buffer.indexOf(signature, start + 4, 'latin1')) {
+        yield { start, length: bytes.length - start, whole: size - start, certain: false };
+      }
+    }
+  }
 }
 
 interface Parsed {

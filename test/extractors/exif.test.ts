@@ -96,6 +96,29 @@ describe('structures that are wrong', () => {
     expect(problems.all.length).toBeLessThanOrEqual(12);
   });
 
+  it('thousands of fields that all claim the same megabytes are told of and not read', async () => {
+    const fields = Array.from({ length: 2000 }, (_, index) => [0x9000 + index, 3, 2_000_000, 8] as const);
+    const { facts, problems } = await extracted(Buffer.concat([tiff(8, ...fields), Buffer.alloc(4 * 1024 * 1024)]));
+    expect(facts).toEqual({});
+    expect(problems.codes()).toEqual(['exif.overlap']);
+  });
+
+  it('the same within the segment of a JPEG file', async () => {
+    const fields = Array.from({ length: 5000 }, (_, index) => [0x9000 + index, 1, 60_000, 8] as const);
+    const block = Buffer.concat([Buffer.from('Exif\0\0', 'latin1'), tiff(8, ...fields)]);
+    const segment = Buffer.concat([
+      Buffer.from([0xff, 0xd8, 0xff, 0xe1, (block.length + 2) >> 8, (block.length + 2) & 0xff]),
+      block,
+      Buffer.from([0xff, 0xd9]),
+    ]);
+    expect((await extracted(segment)).problems.codes()).toEqual(['exif.overlap']);
+  });
+
+  it('a bomb behind a thousand decoys is not read either', async () => {
+    const decoys = Array.from({ length: 1500 }, (_, index) => [0x8769, 4, 1, 40_000 + index * 6] as const);
+    expect((await extracted(Buffer.concat([tiff(8, ...decoys), Buffer.alloc(100_000)]))).problems.codes()).toEqual(['exif.overlap']);
+  });
+
   it('a chain of 100,000 directories ends', async () => {
     const bytes = Buffer.alloc(8 + 100_000 * 6);
     bytes.write('II*\0\x08', 'latin1');

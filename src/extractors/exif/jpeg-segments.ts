@@ -13,6 +13,8 @@ export interface JpegHead {
   readonly end: number | null;
 }
 
+/** Of a JPEG file, or chunks of PNG: more are not metadata, and cost exifr much time. */
+export const mostSegments = 10_000;
 const startOfScan = 0xda;
 const endOfImage = 0xd9;
 
@@ -22,7 +24,7 @@ const isAlone = (marker: number): boolean => marker === 0x01 || (marker >= 0xd0 
 export function readJpegHead(bytes: Uint8Array): JpegHead {
   const segments: JpegSegment[] = [];
   let at = 2;
-  while (at + 4 <= bytes.length) {
+  while (at + 4 <= bytes.length && segments.length < mostSegments) {
     if (bytes[at] !== 0xff) return { segments, end: at };
     const marker = bytes[at + 1]!;
     if (marker === 0xff) {
@@ -39,5 +41,5 @@ export function readJpegHead(bytes: Uint8Array): JpegHead {
     segments.push({ marker, offset: at + 4, length: length - 2 });
     at += 2 + length;
   }
-  return { segments, end: null };
+  return { segments, end: segments.length < mostSegments ? null : at };
 }
