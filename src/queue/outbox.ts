@@ -60,6 +60,7 @@ export function startRelay(pool: Pool, deliver: (units: readonly UnitNotice[]) =
   async function listen(): Promise<void> {
     if (listener !== null || closed) return;
     const client = await pool.connect();
+    if (listener !== null || closed) return client.release();
     const drop = () => {
       if (listener !== client) return;
       listener = null;
@@ -69,7 +70,12 @@ export function startRelay(pool: Pool, deliver: (units: readonly UnitNotice[]) =
     client.on('error', drop);
     client.on('end', drop);
     listener = client;
-    await client.query(`listen ${channel}`);
+    try {
+      await client.query(`listen ${channel}`);
+    } catch (error) {
+      drop();
+      throw error;
+    }
   }
   const timer = setInterval(() => {
     listen().catch((error: unknown) => log.warn({ err: error }, 'outbox: cannot listen, polling goes on'));
