@@ -1,10 +1,7 @@
-/** Numbers from 0 to below 1 that are the same on every run (mulberry32). */
+/** Numbers from 0 to below 1 that are the same on every run. */
+import { randomNumbers } from './mutants.ts';
+
 export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b_79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
+  const draw = randomNumbers(seed * 2_654_435_761); // seeds apart from each other: near ones begin alike
+  return () => draw(2 ** 30) / 2 ** 30;
 }
