@@ -3,7 +3,7 @@ import { u8, u16, u32, viewOf } from '../../bytes/little-endian.ts';
 import { latin1 } from '../../bytes/text.ts';
 import { FormatError, ReadError } from '../../evidence/errors.ts';
 import { type EntryAttribute } from '../../evidence/file-system.ts';
-import { type Tell } from './block-map.ts';
+import { type Tell } from '../tell.ts';
 import { attributeAreaOf, type Inode } from './inode.ts';
 import { type Layout } from './layout.ts';
 

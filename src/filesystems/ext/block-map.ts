@@ -2,6 +2,7 @@
 import { u16, u32, viewOf } from '../../bytes/little-endian.ts';
 import { type Extent } from '../../bytes/source.ts';
 import { ReadError } from '../../evidence/errors.ts';
+import { type Tell, tellSome } from '../tell.ts';
 import { blockArea, hasFlag, type Inode, inodeFlag } from './inode.ts';
 import { type Layout } from './layout.ts';
 
@@ -12,10 +13,9 @@ export interface Run {
   readonly count: number;
 }
 
-export type Tell = (code: string, message: string, at?: number) => void;
-
 /** In ascending order of `logical`, without overlap, all inside the volume. What does not fit is told of and left out. */
-export function runsOf(layout: Layout, inode: Inode, tell: Tell): Run[] {
+export function runsOf(layout: Layout, inode: Inode, tellAll: Tell): Run[] {
+  const tell = tellSome(tellAll);
   const runs: Run[] = [];
   const { blockCount } = layout.superblock;
   const add = (logical: number, block: number | null, count: number) => {

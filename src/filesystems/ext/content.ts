@@ -2,8 +2,9 @@
 import { type ByteSource, extentSource, memorySource, sliceSource } from '../../bytes/source.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type EntryAttribute } from '../../evidence/file-system.ts';
+import { type Tell } from '../tell.ts';
 import { readAttributes } from './attributes.ts';
-import { extentsOf, type Run, runsOf, type Tell } from './block-map.ts';
+import { extentsOf, type Run, runsOf } from './block-map.ts';
 import { blockArea, hasFlag, type Inode, type InodeTable, inodeFlag, typeOf } from './inode.ts';
 import { type Layout } from './layout.ts';
 

@@ -3,7 +3,7 @@ import { u8, u16, u32, viewOf } from '../../bytes/little-endian.ts';
 import { type FoundName, nameFromUtf8 } from '../../bytes/text.ts';
 import { type EntryType } from '../../evidence/file-system.ts';
 import { entryName } from '../entry-name.ts';
-import { type Tell } from './block-map.ts';
+import { type Tell } from '../tell.ts';
 
 export interface Name {
   readonly inode: number;

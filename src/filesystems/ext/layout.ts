@@ -3,6 +3,7 @@ import { u16, u32, viewOf } from '../../bytes/little-endian.ts';
 import { type ByteSource } from '../../bytes/source.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
+import { tellSome } from '../tell.ts';
 import { blockSizeOf, type FoundSuperblock, feature, readOnlyFeature, type Superblock } from './superblock.ts';
 
 export interface Group {
@@ -25,8 +26,6 @@ export interface Layout {
   /** Blocks of superblock copy and descriptors at the start of a group. */
   headBlocks(group: number): number;
 }
-
-const mostTold = 100;
 
 const readDescriptor = (view: DataView, at: number, wide: boolean) => {
   const pair = (low: number, high: number) => u32(view, at + low) + (wide ? u32(view, at + high) * 0x1_0000_0000 : 0);
@@ -61,12 +60,7 @@ export function openLayout(volume: ByteSource, { superblock, offset }: FoundSupe
     const group = block * perBlock;
     return firstDataBlock + group * blocksPerGroup + (hasSuperblock(group) ? 1 : 0);
   };
-  let told = 0;
-  const tell = (code: string, message: string, at: number) => {
-    if (++told < mostTold) problems.add({ code, message, at, hidesEvidence: true });
-    else if (told === mostTold)
-      problems.add({ code, message: `${message}; further descriptors are not told of one by one`, at, hidesEvidence: true });
-  };
+  const tell = tellSome((code, message, at) => problems.add({ code, message, at: at!, hidesEvidence: true }), 100);
   const usable = ({ blockBitmap, inodeBitmap, inodeTable }: Group) =>
     [blockBitmap, inodeBitmap, inodeTable].every((block) => block > 0 && block < blockCount);
   const readGroup = (index: number): Group | null => {

@@ -4,7 +4,7 @@ import { type FoundName, nameFromUtf8 } from '../../bytes/text.ts';
 import { FormatError, ReadError } from '../../evidence/errors.ts';
 import { type Entry, type EntryAttribute, type EntryType } from '../../evidence/file-system.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
-import { type Tell } from './block-map.ts';
+import { type Tell, tellSome } from '../tell.ts';
 import { type Reader } from './content.ts';
 import { type Name, namesIn, namesItself } from './directory.ts';
 import { blockArea, hasFlag, type Inode, inodeFlag, timesOf, typeOf } from './inode.ts';
@@ -73,7 +73,7 @@ const tellFor =
 
 function* listDirectory(walk: Walk, { inode: number, path, depth }: Place): Iterable<Entry> {
   const { reader, problems, listed, names } = walk;
-  const tell = tellFor(problems, String(number));
+  const tell = tellSome(tellFor(problems, String(number)));
   if (!listed.add(number)) {
     tell('ext.directory-cycle', `directory '${path.slice(0, 200)}' was listed already under another name; it is not listed again`);
     return;

@@ -5,6 +5,7 @@ import { type FoundName } from '../../bytes/text.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type Entry, type EntryTime } from '../../evidence/file-system.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
+import { logSome } from '../tell.ts';
 import { type Geometry } from './boot-sector.ts';
 import { collectLongName, labelName, shortName } from './names.ts';
 import { namesItself, orphanClusters } from './orphans.ts';
@@ -24,6 +25,7 @@ import {
 import { type Table } from './table.ts';
 
 const deepest = 1000;
+const longestPath = 65_536;
 
 interface Place {
   readonly path: string;
@@ -46,7 +48,8 @@ interface Walk {
   readonly waiting: Place[];
 }
 
-export function* walkDirectories(volume: ByteSource, geometry: Geometry, table: Table, problems: ProblemLog): Iterable<Entry> {
+export function* walkDirectories(volume: ByteSource, geometry: Geometry, table: Table, log: ProblemLog): Iterable<Entry> {
+  const problems = logSome(log, 1000); // a directory that is no directory has as many faults as slots
   const visited = new Uint8Array((geometry.clusterCount + 2 + 7) >> 3);
   const root: Place = { path: '', depth: 0, cluster: geometry.kind === 32 ? geometry.rootCluster : 0, live: true, address: '2' };
   const walk: Walk = { volume, geometry, table, problems, visited, waiting: [root] };
@@ -98,15 +101,15 @@ function* listDirectory(walk: Walk, place: Place): Iterable<Entry> {
   for (const child of found.reverse()) if (mayDescend(walk, child)) walk.waiting.push(child);
 }
 
-function mayDescend({ table, problems }: Walk, { cluster, live, depth, address }: Place): boolean {
+function mayDescend({ table, problems }: Walk, { cluster, live, depth, address, path }: Place): boolean {
   const tell = (code: string, message: string) =>
     problems.add({ code, message: `directory ${address}: ${message}`, address, hidesEvidence: live });
   if (!table.inRange(cluster)) {
     if (live) tell('fat.cluster-range', `first cluster ${cluster} is no cluster of this volume`);
     return false;
   }
-  if (depth > deepest) {
-    tell('fat.depth', `lies more than ${deepest} directories deep and is not listed`);
+  if (depth > deepest || path.length > longestPath) {
+    tell('fat.depth', `lies ${depth} directories deep, under a path of ${path.length} characters: it is not listed`);
     return false;
   }
   return true;
