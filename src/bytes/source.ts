@@ -25,16 +25,24 @@ export interface Extent {
   readonly length: number;
 }
 
-/** The one place where `read` is derived from `readInto`. */
+/**
+ * The one place where `read` is derived, and where both are kept within the source: `readInto` is called with an offset inside it and a target
+ * that ends with it at the latest, never with nothing to fill.
+ */
 export function makeSource(size: number, readInto: (target: Uint8Array, offset: number) => number): ByteSource {
+  const within = (target: Uint8Array, offset: number): number => {
+    if (offset < 0) throw new ReadError('read.past-end', `byte ${offset}: before the start of the source`, offset, target.length);
+    const wanted = Math.min(target.length, size - offset);
+    if (!(wanted > 0)) return 0;
+    return readInto(wanted === target.length ? target : target.subarray(0, wanted), offset);
+  };
   return {
     size,
-    readInto,
+    readInto: within,
     read(offset, length) {
-      const wanted = Math.max(0, Math.min(length, size - offset));
-      const bytes = new Uint8Array(wanted);
-      const got = wanted === 0 ? 0 : readInto(bytes, offset);
-      return got === wanted ? bytes : bytes.subarray(0, got);
+      const bytes = new Uint8Array(Math.max(0, Math.min(length, size - Math.max(0, offset))));
+      const got = within(bytes, offset);
+      return got === bytes.length ? bytes : bytes.subarray(0, got);
     },
   };
 }
@@ -81,10 +89,7 @@ export function memorySource(bytes: Uint8Array): ByteSource {
 /** `length` bytes of `source` from `offset`, cut where the source ends. */
 export function sliceSource(source: ByteSource, offset: number, length: number): ByteSource {
   const size = Math.max(0, Math.min(length, source.size - offset));
-  return makeSource(size, (target, at) => {
-    const wanted = Math.max(0, Math.min(target.length, size - at));
-    return wanted === 0 ? 0 : source.readInto(target.subarray(0, wanted), offset + at);
-  });
+  return makeSource(size, (target, at) => source.readInto(target, offset + at));
 }
 
 /** Sources one after the other, as one. */
@@ -101,8 +106,9 @@ export function concatSources(sources: readonly ByteSource[]): ByteSource {
     while (done < target.length && index < sources.length) {
       const source = sources[index]!;
       const within = offset + done - starts[index]!;
-      const wanted = Math.min(target.length - done, source.size - within);
-      if (wanted > 0) done += source.readInto(target.subarray(done, done + wanted), within);
+      const part = target.subarray(done, done + source.size - within);
+      readExactly(source, part, within); // a part that has shrunk must not move the next one forward
+      done += part.length;
       index++;
     }
     return done;
@@ -118,17 +124,16 @@ export function extentSource(source: ByteSource, extents: readonly Extent[], siz
     covered += extent.length;
   }
   return makeSource(size, (target, offset) => {
-    const wanted = Math.max(0, Math.min(target.length, size - offset));
     let done = 0;
     let index = lastStartAtOrBefore(starts, offset);
-    while (done < wanted) {
+    while (done < target.length) {
       const extent = extents[index];
       if (extent === undefined) {
-        target.fill(0, done, wanted);
-        return wanted;
+        target.fill(0, done);
+        return target.length;
       }
       const within = offset + done - starts[index]!;
-      const part = target.subarray(done, done + Math.min(wanted - done, extent.length - within));
+      const part = target.subarray(done, done + Math.max(0, extent.length - within));
       if (extent.offset === null) part.fill(0);
       else readExactly(source, part, extent.offset + within);
       done += part.length;

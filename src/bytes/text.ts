@@ -23,13 +23,13 @@ export function nameFromUtf8(bytes: Uint8Array): FoundName {
   }
 }
 
-/** A name of UTF-16 code units (FAT long names, NTFS): lone surrogates and NUL are replaced, `raw` then holds the units, little-endian. */
+/** A name of UTF-16 code units (FAT long names, NTFS): lone surrogates and NUL are replaced, an odd last byte is left out; `raw` then holds the units, little-endian. */
 export function nameFromUtf16(bytes: Uint8Array): FoundName {
   const units = new Uint16Array(bytes.length >> 1);
   for (let i = 0; i < units.length; i++) units[i] = bytes[2 * i]! | (bytes[2 * i + 1]! << 8);
   let text = '';
   for (let i = 0; i < units.length; i += 4096) text += String.fromCharCode(...units.subarray(i, i + 4096));
-  return text.isWellFormed() && !text.includes('\0') ? { text } : { text: safeText(text), raw: hex(bytes) };
+  return text.isWellFormed() && !text.includes('\0') && bytes.length % 2 === 0 ? { text } : { text: safeText(text), raw: hex(bytes) };
 }
 
 /** Bytes as Latin-1: every byte is one character. For fields that promise ASCII. NUL becomes U+2400. */
