@@ -76,8 +76,12 @@ const fraction = (entry: Entry, kind: string): bigint | undefined => {
   return found && found.time.ns % 1_000_000_000n;
 };
 
-/** The Sleuth Kit prints control characters as `^` and pads the volume label. */
-const shown = (entry: Entry): string => entry.path.replace(/[\u0001-\u001f]/g, '^');
+/** The Sleuth Kit prints control characters as `^`, and bytes of an unknown code page in short names of FAT. */
+const mask = (name: string): string => name.replace(/[\u0001-\u001f\u0080-\u00ff]/g, '^');
+const shown = ({ path, name }: Entry): string => {
+  const parents = path.slice(0, path.length - name.text.length);
+  return `${parents}${name.raw === undefined ? name.text : mask(name.text)}`.replace(/[\u0001-\u001f]/g, '^');
+};
 const addressOf = (entry: Entry): string => entry.address.split('-')[0]!;
 const keyOf = (path: string, address: string, deleted: boolean): string => `${path.trimEnd()} @${address}${deleted ? ' deleted' : ''}`;
 
@@ -89,7 +93,7 @@ export function differences(entries: readonly Entry[], witnessed: readonly Witne
     const key = keyOf(theirs.path, theirs.address, theirs.deleted === true);
     const entry = ours.get(key) ?? otherName(entries, theirs);
     if (entry === undefined) {
-      if (!isGhost(theirs)) found.push(`only the Sleuth Kit: ${key}`);
+      if (!isGhost(theirs) && !isSecond(theirs, witnessed)) found.push(`only the Sleuth Kit: ${key}`);
       continue;
     }
     ours.delete(keyOf(shown(entry), addressOf(entry), !entry.nameAllocated));
@@ -101,13 +105,18 @@ export function differences(entries: readonly Entry[], witnessed: readonly Witne
 /** Slack of a split hash-tree block that it takes for a record, with control characters for a name: no name was ever that. */
 const isGhost = ({ path, deleted, mode }: Witnessed): boolean => deleted === true && /(^|\/)\^+$/.test(path) && mode === '-/----------';
 
-/** FAT: it cuts names after 255 bytes, and knows the short name only of entries that it found in free clusters. */
+/** FAT: of deleted directories it lists some entries in their directory, and once more among the orphans. */
+const isSecond = ({ path, address }: Witnessed, all: readonly Witnessed[]): boolean =>
+  /^\$OrphanFiles\/[^/]+$/.test(path) && all.some((other) => other.address === address && other.path !== path);
+
+/** FAT: it cuts names after 255 bytes; of entries that it found in free clusters, and so of all above them in a path, it knows the short names only. */
 function otherName(entries: readonly Entry[], theirs: Witnessed): Entry | undefined {
   return entries.find((entry) => {
     if (entry.address !== theirs.address || entry.nameAllocated !== !theirs.deleted) return false;
     const cut = theirs.path.length > 200 && entry.path.startsWith(theirs.path);
-    const short = entry.path.startsWith('$OrphanFiles/') && theirs.path.endsWith(`/${entry.facts?.shortName}`);
-    return cut || short;
+    const names = [entry.name.text, String(entry.facts?.shortName)].map(mask);
+    const [ours, others] = [entry.path.split('/'), theirs.path.split('/')];
+    return cut || (ours[0] === '$OrphanFiles' && ours.length === others.length && names.includes(mask(others.at(-1)!)));
   });
 }
 

@@ -3,7 +3,7 @@ import { type ByteSource } from '../../bytes/source.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
 import { type Geometry } from './boot-sector.ts';
-import { decodeSlot, firstClusterOf, isDirectory, isLabel, isPlausible, type Slot, slotSize } from './slot.ts';
+import { attribute, decodeSlot, firstClusterOf, isDirectory, isLabel, isPlausible, type Slot, slotSize } from './slot.ts';
 import { type Table } from './table.ts';
 
 export interface OrphanSearch {
@@ -17,23 +17,21 @@ export interface OrphanSearch {
 const readAtOnce = 1024 * 1024;
 
 /**
- * First clusters of such directories, those whose parent is no such directory first, so that the others are listed below their parents;
- * then clusters that hold nothing but entries: pieces of directories whose chain is lost.
+ * First clusters of such directories, and clusters that hold nothing but entries: pieces of directories whose chain is lost.
+ * Those that no other of them names come first, so that the others are listed below their parents.
  */
 export function* orphanClusters(search: OrphanSearch): Iterable<number> {
   const { geometry, isListed } = search;
   const bytes = (geometry.clusterCount + 9) >> 3;
-  const headed = new Uint8Array(bytes);
-  const headless = new Uint8Array(bytes);
+  const candidates = new Uint8Array(bytes);
+  const named = new Uint8Array(bytes);
   for (const { cluster, content } of freeClusters(search)) {
-    if (namesItself(content, cluster, geometry)) mark(headed, cluster);
-    else if (holdsOnlyEntries(content, geometry)) mark(headless, cluster);
+    if (!namesItself(content, cluster, geometry) && !holdsOnlyEntries(content, geometry)) continue;
+    mark(candidates, cluster);
+    for (const child of directoriesIn(content, geometry)) if (child !== cluster) mark(named, child);
   }
-  for (const cluster of marked(headed)) {
-    const parent = parentOf(search, cluster);
-    if (!(has(headed, parent) && parent !== cluster) && !isListed(cluster)) yield cluster;
-  }
-  for (const set of [headed, headless]) for (const cluster of marked(set)) if (!isListed(cluster)) yield cluster;
+  for (const cluster of marked(candidates)) if (!has(named, cluster) && !isListed(cluster)) yield cluster;
+  for (const cluster of marked(candidates)) if (!isListed(cluster)) yield cluster; // in a circle, or not reached from where it is named
 }
 
 const mark = (set: Uint8Array, cluster: number): void => {
@@ -125,17 +123,13 @@ export function namesItself(content: Uint8Array, cluster: number, geometry: Geom
   return isDirectory(slot) && firstClusterOf(slot, geometry) === cluster;
 }
 
-/** By its slot `..`; 0 for the root, and where it cannot be read. */
-function parentOf({ volume, geometry, problems }: OrphanSearch, cluster: number): number {
-  const at = geometry.clusterOffset(cluster) + slotSize;
-  try {
-    const bytes = volume.read(at, slotSize);
-    if (bytes.length < slotSize || bytes[0] !== 0x2e || bytes[1] !== 0x2e) return 0;
-    return firstClusterOf(decodeSlot(bytes), geometry);
-  } catch (error) {
-    if (!(error instanceof ReadError)) throw error;
-    problems.add({ code: 'read.bad-sector', message: `the parent of a deleted directory: ${error.message}`, at });
-    return 0;
+/** First clusters of the directories that are entries here, the dots left out. */
+function* directoriesIn(content: Uint8Array, geometry: Geometry): Iterable<number> {
+  for (let at = 0; at + slotSize <= content.length; at += slotSize) {
+    if (content[at] === 0 || content[at] === 0x2e || (content[at + 11]! & 0xd8) !== attribute.directory) continue;
+    const slot = decodeSlot(content.subarray(at, at + slotSize));
+    const cluster = firstClusterOf(slot, geometry);
+    if (isPlausible(slot, geometry) && cluster >= 2) yield cluster;
   }
 }
 
