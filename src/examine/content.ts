@@ -96,16 +96,18 @@ export interface Spool {
   close(): void;
 }
 
-const spoolInMemory = 32 * 1024 * 1024;
+/** Archives in archives each hold one content: eight of them at most. */
+const spoolInMemory = 8 * 1024 * 1024;
 
-/** Gathers pieces: in memory up to 32 MiB, beyond that in a scratch file that has no name any more. Whoever makes the pieces bounds them. */
-export function spoolOf(pieces: Iterable<Uint8Array>): Spool {
+/** Gathers pieces: in memory up to 8 MiB, beyond that in a scratch file that has no name any more. Whoever makes the pieces bounds them. `alive` is called for each. */
+export function spoolOf(pieces: Iterable<Uint8Array>, alive: () => void): Spool {
   let held: Uint8Array[] = [];
   let size = 0;
   let file: Scratch | null = null;
   let failure: unknown = null;
   try {
     for (const piece of pieces) {
+      alive();
       size += piece.length;
       if (file === null && size > spoolInMemory) {
         file = openScratch();

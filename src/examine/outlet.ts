@@ -37,7 +37,7 @@ export class Outlet {
     this.#problems.add(this.#rowPrefix + columns.join('\t'));
   }
 
-  /** Counts work done; tells the other side about ten times a second. Works in the middle of synchronous work. */
+  /** Counts work done; tells the other side about ten times a second. Works in the middle of synchronous work. Counting nothing is a sign of life. */
   progress(bytes: number, files: number): void {
     this.#bytes += bytes;
     this.#files += files;
@@ -52,7 +52,7 @@ export class Outlet {
     if (this.#entries.count > 0 && (everything || this.#entries.size > batchBytes)) this.#sendRows('entry', this.#entries);
     if (this.#problems.count > 0 && (everything || this.#problems.size > batchBytes)) this.#sendRows('problem', this.#problems);
     await this.#room();
-    if (everything) this.#tellProgress();
+    if (everything && this.#bytes + this.#files > 0) this.#tellProgress();
   }
 
   async send(batch: Batch, transfer: Uint8Array): Promise<void> {
@@ -71,7 +71,6 @@ export class Outlet {
   }
 
   #tellProgress(): void {
-    if (this.#bytes === 0 && this.#files === 0) return;
     this.#port.postMessage({ kind: 'progress', bytes: this.#bytes, files: this.#files } satisfies Batch);
     this.#bytes = 0;
     this.#files = 0;

@@ -54,7 +54,7 @@ async function openMember(source: ByteSource, parent: Locator, wanted: Locator, 
   const used = new Set<string>();
   for await (const member of archive.members()) {
     if (memberLocator(parent, name, member, used).locator === wanted) {
-      const spool = spoolOf(archive.content(member));
+      const spool = spoolOf(archive.content(member), () => undefined);
       if (spool.error === null) return spool;
       if (spool.source.size > 0 && isExpected(spool.error)) {
         problems.add({ code: spool.error.code, message: `content of the member: ${spool.error.message}`, hidesEvidence: true });

@@ -88,7 +88,7 @@ async function takeMember({ record, format, archive, member, budget, examination
   }
   if (member.type === 'directory')
     problems.add({ code: 'archive.directory-content', message: 'a directory that has content, which is examined as that of a file' });
-  const spool = spoolOf(archive.content(member));
+  const spool = spoolOf(archive.content(member), () => outlet.progress(0, 0)); // large members take long until they are digested
   try {
     if (spool.error !== null) tellOf(spool.error, problems);
     const nothing = spool.error !== null && spool.source.size === 0;

@@ -73,9 +73,9 @@ describe('pieces gathered', () => {
   it.each([
     ['none', 0, 1],
     ['in memory', 5, 1000],
-    ['in a file without a name, beyond 32 MiB', 40, mebibyte],
+    ['in a file without a name, beyond 8 MiB', 40, mebibyte],
   ])('%s', (_, count, size) => {
-    const spool = spoolOf(pieces(count, size));
+    const spool = spoolOf(pieces(count, size), () => undefined);
     expect(spool.error).toBeNull();
     expect(readdirSync(folder)).toEqual([]);
     const whole = gathered(count, size);
@@ -90,7 +90,7 @@ describe('pieces gathered', () => {
       yield Buffer.from('before');
       throw new ReadError('read.refused', 'bad', 6, 1);
     }
-    const spool = spoolOf(failing());
+    const spool = spoolOf(failing(), () => undefined);
     expect(spool.error).toBeInstanceOf(ReadError);
     expect(Buffer.from(spool.source.read(0, 99)).toString()).toBe('before');
   });
