@@ -159,7 +159,7 @@ def check_manifest(manifest, files):
         check(manifest['predicate']['sizes'].get(name) == len(data), f'{name}: another size than the manifest says')
 
 
-def check_catalogue(report, lines):
+def check_catalogue(report, lines, table):
     records = [parse(line, 'entries.jsonl') for line in lines]
     locators = [record['locator'].encode() for record in records]
     check(all(a < b for a, b in zip(locators, locators[1:])), 'entries.jsonl: not in order')
@@ -173,8 +173,28 @@ def check_catalogue(report, lines):
         counts['deleted'] += not (record['allocated']['name'] and record['allocated']['metadata'])
         counts['bytes'] += record.get('contentSize', record['size']) if 'digests' in record else 0
     check(types == report['counts']['byType'], 'other counts of types')
+    check_table(records, table)
     for name, count in counts.items():
         check(count == report['counts'][name], f'{name}: {count}, the report says {report["counts"][name]}')
+
+
+def cell(text):
+    guarded = "'" + text if text[:1] and text[0] in '=+-@\t\r\n\uff1d\uff0b\uff0d\uff20' else text
+    return '"' + guarded.replace('"', '""') + '"' if any(sign in guarded for sign in '",\r\n') else guarded
+
+
+def check_table(records, data):
+    times, digests = ['modified', 'accessed', 'changed', 'created', 'deleted'], ['md5', 'sha1', 'sha256']
+    rows = [['locator', 'path', 'type', 'size', 'allocated', *times, *digests, 'mediaType', 'problems']]
+    for record in records:
+        allocated = 'yes' if record['allocated']['name'] and record['allocated']['metadata'] else 'no'
+        found = {}
+        for time in record['times']:
+            found.setdefault(time['kind'], time['time'])
+        row = [record['locator'], record['path'], record['type'], str(record['size']), allocated]
+        row += [found.get(kind, '') for kind in times] + [record.get('digests', {}).get(name, '') for name in digests]
+        rows.append(row + [record.get('mediaType', ''), ' '.join(record.get('problems', []))])
+    check(''.join(','.join(map(cell, row)) + '\r\n' for row in rows).encode() == data, 'entries.csv: not the table of entries.jsonl')
 
 
 def check_problems(report, data):
@@ -213,7 +233,12 @@ def check_ledger(report, lines):
         for file in files:
             check(signed.get(('segment', file['name'], 'sha256', point)) == file['sha256'], f"{file['name']}: not what the ledger says at {point}")
     check(signed.get(('catalogue', 'catalogue root', 'sha256', 'H5')) == report['catalogue']['root'], 'another root than the ledger says')
+    check(signed.get(('catalogue', 'entries.jsonl', 'sha256', 'H5')) == report['catalogue']['sha256'], 'another catalogue than the ledger says')
     steps = [event['step'] for event in own]
+    counts = {step['kind']: step['counts'] for step in steps if step['outcome'] == 'done'}
+    check(counts['survey']['mediaBytes'] == report['media']['size'], 'another size than the ledger says')
+    check(counts['conclude']['entries'] == report['catalogue']['entries'], 'another number of entries than the ledger says')
+    check(all(step['settings'] == report['profile'] for step in steps), 'other settings than the ledger says')
     told = report['integrity']['steps']
     check(told == {'total': len(steps), 'unchanged': sum(step['unchanged'] for step in steps)}, 'other steps than the ledger has')
 
@@ -248,7 +273,7 @@ try:
     for name, value in expected.items():
         check(told.get(name) == value, f'the manifest states another {name}')
     check(sha256(files['entries.jsonl']) == report['catalogue']['sha256'], 'entries.jsonl: another digest')
-    check_catalogue(report, lines_of(files['entries.jsonl']))
+    check_catalogue(report, lines_of(files['entries.jsonl']), files['entries.csv'])
     check_problems(report, files['problems.jsonl'])
     check_leaves(report, parse(files['leaves.json'], 'leaves.json'))
     check_ledger(report, lines_of(files['ledger.jsonl']))

@@ -99,6 +99,15 @@ describe.skipIf(!hasTool('python3'))('a second verifier (Python 3, standard libr
     expect({ own, lines }).toEqual({ own: 1, lines: expect.stringMatching(/^FAIL +ledger: /m) });
   });
 
+  it('finds a cell of the table changed, in a folder that is signed anew with the right key', async () => {
+    const signer = await openSigner(join(work, 'data', 'keys'));
+    const folder = changed('cell', (copy) => {
+      edit(copy, 'entries.csv', (text) => text.replace(',yes,', ',no,'));
+      signAnew(copy, signer.privateKey);
+    });
+    expect(second(folder).stdout).toBe('entries.csv: not the table of entries.jsonl\n');
+  });
+
   it('finds an entry left out, in a folder that is signed anew with the right key', async () => {
     const signer = await openSigner(join(work, 'data', 'keys'));
     const folder = changed('left-out', (copy) => {
