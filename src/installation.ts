@@ -1,12 +1,13 @@
 /** Opens what a running process needs, in the right order, and closes it in reverse. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Pool } from 'pg';
 import { type Logger, pino } from 'pino';
 import { type Config } from './config.ts';
 import { openSigner, type Signer } from './custody/signer.ts';
 import { type ThreadPool } from './evidence/task.ts';
-import { openThreadPool } from './pipeline/piscina-pool.ts';
+import { openThreadPool, type PiscinaPool } from './pipeline/piscina-pool.ts';
 import { createRecorder, type Recorder } from './pipeline/recorder.ts';
 import { type UnitProgress } from './pipeline/run-unit.ts';
 import { type UnitQueue } from './pipeline/unit-queue.ts';
@@ -29,6 +30,8 @@ export interface Installation {
   queue(): Promise<UnitQueue>;
   startWorker(onProgress: (progress: UnitProgress) => void): Promise<WorkerProcess>;
   close(): Promise<void>;
+  /** The last thing a process does. One whose threads wait for the operating system for ever cannot exit: it kills itself, and its status is lost. */
+  exit(status: number): Promise<never>;
 }
 
 export const packageVersion = async (): Promise<string> =>
@@ -78,7 +81,8 @@ export async function openInstallation(config: Config, onStage: (what: string) =
       const place = { database, queue: await queue(), threads, recorder, dataFolder, leaseMs, failuresAllowed, lossesAllowed };
       return startWorkerProcess({ ...place, onProgress, onTrouble }, config, version);
     };
-    return { config, log, database, threads, signer, recorder, version, queue, startWorker, close };
+    const exit = (status: number) => exitUnlessStuck(threads, log, status);
+    return { config, log, database, threads, signer, recorder, version, queue, startWorker, close, exit };
   } catch (error) {
     await close();
     throw error;
@@ -89,6 +93,17 @@ async function startEmbedded(config: Config, log: Logger, closing: (() => Promis
   const server = await openEmbedded({ dataFolder: config.dataFolder, log });
   closing.push(() => server.close());
   return server.url;
+}
+
+async function exitUnlessStuck(threads: PiscinaPool, log: Logger, status: number): Promise<never> {
+  for (let patience = 20; threads.stuck() > 0 && patience > 0; patience--) await sleep(50); // one that was just ended needs a moment
+  if (threads.stuck() > 0) {
+    log.fatal(
+      `${threads.stuck()} threads wait for the operating system and cannot be ended: this process is killed instead of status ${status}`,
+    );
+    process.kill(process.pid, 'SIGKILL');
+  }
+  return process.exit(status);
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

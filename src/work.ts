@@ -27,7 +27,7 @@ process.stdout.write(
 const watchdog = setInterval(() => {
   if (worker.healthy()) return;
   installation.log.fatal('the queue has given no sign of life for half a minute: this process ends, and its units go to others');
-  process.exit(1);
+  void installation.exit(1);
 }, 5000);
 
 closeWithGrace({ delay: 30_000 }, async ({ err }) => {
@@ -35,4 +35,5 @@ closeWithGrace({ delay: 30_000 }, async ({ err }) => {
   clearInterval(watchdog);
   await worker.stop({ abort: true });
   await installation.close();
+  await installation.exit(err === undefined ? 0 : 1);
 });

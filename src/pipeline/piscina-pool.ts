@@ -1,7 +1,7 @@
 /** The pool of threads, on piscina: one thread entry file per kind of task, limits on silence, time and heap for each. */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MessageChannel, type MessagePort, type Transferable } from 'node:worker_threads';
+import { MessageChannel, type MessagePort, type Transferable, type Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { ringBytes } from '../config.ts';
 import {
@@ -30,7 +30,12 @@ export interface PoolOptions {
   onError(error: unknown): void;
 }
 
-export function openThreadPool({ threads, heapMiB, silenceMs, onError }: PoolOptions): ThreadPool {
+export interface PiscinaPool extends ThreadPool {
+  /** Threads that were ended and live on: they wait for the operating system (a dead network drive). A process with such a thread cannot exit. */
+  stuck(): number;
+}
+
+export function openThreadPool({ threads, heapMiB, silenceMs, onError }: PoolOptions): PiscinaPool {
   const piscina = new Piscina({
     minThreads: threads,
     maxThreads: threads,
@@ -40,6 +45,7 @@ export function openThreadPool({ threads, heapMiB, silenceMs, onError }: PoolOpt
     env: { TMPDIR: tmpdir() }, // nothing else of this process's environment reaches a parser
   });
   piscina.on('error', onError);
+  const stuck = watchThreads(piscina);
   const turnstile = new Turnstile(threads);
   const shared = { piscina, silenceMs };
   return {
@@ -56,10 +62,24 @@ export function openThreadPool({ threads, heapMiB, silenceMs, onError }: PoolOpt
         leave();
       }
     },
+    stuck,
     async close() {
       await piscina.close({ force: true });
     },
   };
+}
+
+/** Counts the threads that piscina has given up but that have not ended. */
+function watchThreads(piscina: Piscina): () => number {
+  const alive = new Set<Worker>();
+  piscina.on('workerCreate', () => {
+    for (const thread of piscina.threads) {
+      if (alive.has(thread)) continue;
+      alive.add(thread);
+      thread.once('exit', () => alive.delete(thread));
+    }
+  });
+  return () => [...alive].filter((thread) => !piscina.threads.includes(thread)).length;
 }
 
 /** By two threads that share a ring of memory with each other, or by one. When one of two fails the other is ended. */
@@ -112,10 +132,8 @@ function deliver(port: MessagePort, { onBatch }: RunOptions, ending: Ending): Pr
   port.on('message', (batch: Batch) => {
     ending.signOfLife();
     last = last.then(async () => {
-      await onBatch(batch);
-      if (batch.kind === 'progress') return;
-      ending.signOfLife(); // while a batch is being taken the thread waits for us: no fault of its own
-      port.postMessage('taken');
+      await ending.pausedFor(onBatch(batch)); // while a batch is being taken the thread waits for us: no fault of its own
+      if (batch.kind !== 'progress') port.postMessage('taken');
     });
     last.catch((error) => ending.stop(error));
   });
@@ -127,6 +145,8 @@ function deliver(port: MessagePort, { onBatch }: RunOptions, ending: Ending): Pr
 interface Ending {
   readonly signal: AbortSignal;
   signOfLife(): void;
+  /** Nobody is called silent meanwhile. */
+  pausedFor(work: Promise<void> | void): Promise<void>;
   stop(reason: unknown): void;
   /** Why the task was ended from outside; undefined when it was not. */
   reason(): unknown;
@@ -139,6 +159,7 @@ function endingOf(kind: Task['kind'], silenceMs: number, { signal, timeLimitMs }
   let reason: unknown;
   let heardAt = performance.now();
   const begunAt = heardAt;
+  let isPaused = false;
   const stop = (why: unknown) => {
     reason ??= why;
     controller.abort();
@@ -148,7 +169,7 @@ function endingOf(kind: Task['kind'], silenceMs: number, { signal, timeLimitMs }
   const watch = setInterval(
     () => {
       const now = performance.now();
-      if (now - heardAt > silenceMs) stop(new TaskError('task.silent', `${kind}: no sign of life for ${silenceMs} ms`, false));
+      if (!isPaused && now - heardAt > silenceMs) stop(new TaskError('task.silent', `${kind}: no sign of life for ${silenceMs} ms`, false));
       else if (timeLimitMs !== undefined && now - begunAt > timeLimitMs) {
         stop(new TaskError('task.time', `${kind}: not finished after ${timeLimitMs} ms`, false));
       }
@@ -158,6 +179,12 @@ function endingOf(kind: Task['kind'], silenceMs: number, { signal, timeLimitMs }
   return {
     signal: controller.signal,
     signOfLife() {
+      heardAt = performance.now();
+    },
+    async pausedFor(work) {
+      isPaused = true;
+      await work;
+      isPaused = false;
       heardAt = performance.now();
     },
     stop,
