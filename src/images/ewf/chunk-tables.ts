@@ -2,7 +2,8 @@
 import { viewOf } from '../../bytes/little-endian.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
-import { adler32, readTableHeader, tableHeaderSize } from './layout.ts';
+import { adler32 } from './adler32.ts';
+import { readTableHeader, tableHeaderSize } from './layout.ts';
 import { type Entries, recoverChunks } from './recover-chunks.ts';
 import { isWhole, type Section, type SegmentSections } from './sections.ts';
 import { type Volume } from './volume.ts';

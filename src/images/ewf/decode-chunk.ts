@@ -1,10 +1,11 @@
 /** One chunk from its stored form: unpacked and checked; zeros (and a word about it) where that fails. */
 import { u32, viewOf } from '../../bytes/little-endian.ts';
 import { ReadError } from '../../evidence/errors.ts';
+import { adler32 } from './adler32.ts';
 import { type ChunkRun } from './chunk-places.ts';
 import { createInflater } from './inflater.ts';
 import { runOf } from './kept-entries.ts';
-import { adler32, mostPacked } from './layout.ts';
+import { mostPacked } from './layout.ts';
 import { type SegmentSections } from './sections.ts';
 import { type RunEntries } from './table-entries.ts';
 import { type Volume } from './volume.ts';

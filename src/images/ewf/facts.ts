@@ -5,7 +5,7 @@ import { hex, safeText } from '../../bytes/text.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type Acquisition, type StoredHash } from '../../evidence/image.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
-import { adler32 } from './layout.ts';
+import { adler32 } from './adler32.ts';
 import { type Section, type SegmentSections } from './sections.ts';
 import { type Volume } from './volume.ts';
 

@@ -3,6 +3,7 @@ import { u8, u16, u32, u64size, viewOf } from '../../bytes/little-endian.ts';
 import { type ByteSource } from '../../bytes/source.ts';
 import { cString, hex } from '../../bytes/text.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
+import { adler32 } from './adler32.ts';
 
 export const signature = 'EVF\x09\x0d\x0a\xff\x00';
 export const fileHeaderSize = 13;
@@ -85,19 +86,3 @@ export const tableHeaderSize = 24;
 
 /** Bytes that a packed chunk can take: deflate adds at most 5 bytes to each 16 KiB that it cannot pack (zlib technical details). */
 export const mostPacked = (chunkSize: number): number => chunkSize + (chunkSize >>> 8) + 1024;
-
-/** RFC 1950 section 8.2. 3,800 bytes at once, so that the sums stay below 2^31. `sum` goes on from bytes before. */
-export function adler32(bytes: Uint8Array, sum = 1): number {
-  let a = sum & 0xffff;
-  let b = sum >>> 16;
-  for (let at = 0; at < bytes.length; ) {
-    const end = Math.min(bytes.length, at + 3800);
-    for (; at < end; at++) {
-      a += bytes[at]!;
-      b += a;
-    }
-    a %= 65_521;
-    b %= 65_521;
-  }
-  return ((b << 16) | a) >>> 0;
-}

@@ -2,8 +2,9 @@
 import { u32, viewOf } from '../../bytes/little-endian.ts';
 import { type ByteSource } from '../../bytes/source.ts';
 import { ReadError } from '../../evidence/errors.ts';
+import { adler32 } from './adler32.ts';
 import { createInflater, type Inflate } from './inflater.ts';
-import { adler32, mostPacked } from './layout.ts';
+import { mostPacked } from './layout.ts';
 import { type Section } from './sections.ts';
 import { type Volume } from './volume.ts';
 

@@ -2,9 +2,10 @@
 import { u32, viewOf } from '../../bytes/little-endian.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
+import { adler32 } from './adler32.ts';
 import { type ChunkRun } from './chunk-places.ts';
 import { type ChunkTable, holdsChunks, type TableCopy } from './chunk-tables.ts';
-import { adler32, tableHeaderSize } from './layout.ts';
+import { tableHeaderSize } from './layout.ts';
 import { type Entries } from './recover-chunks.ts';
 import { type SegmentSections } from './sections.ts';
 

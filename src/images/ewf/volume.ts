@@ -4,7 +4,8 @@ import { type ByteSource } from '../../bytes/source.ts';
 import { hex } from '../../bytes/text.ts';
 import { FormatError, ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
-import { adler32, readVolumeFields } from './layout.ts';
+import { adler32 } from './adler32.ts';
+import { readVolumeFields } from './layout.ts';
 import { type Section, type SegmentSections } from './sections.ts';
 
 export interface Volume {
