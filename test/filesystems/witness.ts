@@ -76,12 +76,8 @@ const fraction = (entry: Entry, kind: string): bigint | undefined => {
   return found && found.time.ns % 1_000_000_000n;
 };
 
-/** The Sleuth Kit prints control characters as `^`, and bytes of an unknown code page in short names of FAT. */
-const mask = (name: string): string => name.replace(/[\u0001-\u001f\u0080-\u00ff]/g, '^');
-const shown = ({ path, name }: Entry): string => {
-  const parents = path.slice(0, path.length - name.text.length);
-  return `${parents}${name.raw === undefined ? name.text : mask(name.text)}`.replace(/[\u0001-\u001f]/g, '^');
-};
+/** The Sleuth Kit prints control characters as `^`; so it does with bytes of an unknown code page in short names of FAT, see `isMasked`. */
+const shown = ({ path }: Entry): string => path.replace(/[\u0001-\u001f]/g, '^');
 const addressOf = (entry: Entry): string => entry.address.split('-')[0]!;
 const keyOf = (path: string, address: string, deleted: boolean): string => `${path.trimEnd()} @${address}${deleted ? ' deleted' : ''}`;
 
@@ -93,7 +89,7 @@ export function differences(entries: readonly Entry[], witnessed: readonly Witne
     const key = keyOf(theirs.path, theirs.address, theirs.deleted === true);
     const entry = ours.get(key) ?? otherName(entries, theirs);
     if (entry === undefined) {
-      if (!isGhost(theirs) && !isSecond(theirs, witnessed)) found.push(`only the Sleuth Kit: ${key}`);
+      if (!isGhost(theirs) && !isSecond(theirs, witnessed, entries)) found.push(`only the Sleuth Kit: ${key}`);
       continue;
     }
     ours.delete(keyOf(shown(entry), addressOf(entry), !entry.nameAllocated));
@@ -105,20 +101,29 @@ export function differences(entries: readonly Entry[], witnessed: readonly Witne
 /** Slack of a split hash-tree block that it takes for a record, with control characters for a name: no name was ever that. */
 const isGhost = ({ path, deleted, mode }: Witnessed): boolean => deleted === true && /(^|\/)\^+$/.test(path) && mode === '-/----------';
 
-/** FAT: of deleted directories it lists some entries in their directory, and once more among the orphans. */
-const isSecond = ({ path, address }: Witnessed, all: readonly Witnessed[]): boolean =>
-  /^\$OrphanFiles\/[^/]+$/.test(path) && all.some((other) => other.address === address && other.path !== path);
+/** FAT: entries of deleted directories it lists in their directory and once more among the orphans; we list each once. */
+const isSecond = (theirs: Witnessed, all: readonly Witnessed[], entries: readonly Entry[]): boolean =>
+  theirs.path.startsWith('$OrphanFiles/') &&
+  entries.some(({ address }) => address === theirs.address) &&
+  all.some(({ address, path }) => address === theirs.address && path !== theirs.path);
 
 /** FAT: it cuts names after 255 bytes; of entries that it found in free clusters, and so of all above them in a path, it knows the short names only. */
 function otherName(entries: readonly Entry[], theirs: Witnessed): Entry | undefined {
   return entries.find((entry) => {
     if (entry.address !== theirs.address || entry.nameAllocated !== !theirs.deleted) return false;
-    const cut = theirs.path.length > 200 && entry.path.startsWith(theirs.path);
-    const names = [entry.name.text, String(entry.facts?.shortName)].map(mask);
+    if (theirs.path.length > 200 && entry.path.startsWith(theirs.path)) return true;
     const [ours, others] = [entry.path.split('/'), theirs.path.split('/')];
-    return cut || (ours[0] === '$OrphanFiles' && ours.length === others.length && names.includes(mask(others.at(-1)!)));
+    if (ours.length !== others.length) return false;
+    const last = others.length - 1;
+    const names = [entry.name.text, String(entry.facts?.shortName)];
+    const isOrphan = ours[0] === '$OrphanFiles';
+    return others.every((name, at) => (at === last ? names.some((own) => isMasked(own, name)) : isOrphan || isMasked(ours[at]!, name)));
   });
 }
+
+/** Equal but for the characters that it shows as `^`. */
+const isMasked = (own: string, theirs: string): boolean =>
+  own.length === theirs.length && [...theirs].every((character, at) => character === '^' || character === [...own][at]);
 
 function differing(entry: Entry, theirs: Witnessed, { facts }: FileSystem): string[] {
   const isFat = String(facts.type).startsWith('FAT');
