@@ -72,6 +72,22 @@ describe.skipIf(!hasTool('python3'))('a second verifier (Python 3, standard libr
     expect(readdirSync(report).length).toBe(9);
   });
 
+  it('needs no member that the document does not name', () => {
+    const text = readFileSync(join(root, 'docs', 'LEDGER.md'), 'utf8');
+    const named = new Set([...text.matchAll(/`([^`\n]+)`/g)].flatMap(([, code]) => code!.match(/[A-Za-z0-9_]+/g) ?? []));
+    const lines = (name: string) => readFileSync(join(report, name), 'utf8').trimEnd().split('\n');
+    const statements = [...lines('ledger.jsonl'), ...lines('manifest.dsse.json')].map((line) => {
+      const { payload } = JSON.parse(line) as { payload: string };
+      return JSON.parse(Buffer.from(payload, 'base64').toString()) as unknown;
+    });
+    const records = [...lines('entries.jsonl'), ...lines('problems.jsonl'), ...lines('leaves.json')].map(
+      (line) => JSON.parse(line) as unknown,
+    );
+    const members = new Set([...statements, ...records].flatMap((value) => [...membersOf(value)]));
+    expect(members.size).toBeGreaterThan(70);
+    expect([...members].filter((member) => !named.has(member))).toEqual([]);
+  });
+
   it('does not take the key of the folder on trust', () => {
     const { status, stdout } = second(report, `sha256:${'0'.repeat(64)}`);
     expect({ status, stdout }).toEqual({ status: 1, stdout: `the key is ${fingerprint}\n` });
@@ -137,4 +153,16 @@ function signAnew(folder: string, privateKey: KeyObject): void {
     }
     return sealEnvelope(statement, privateKey);
   });
+}
+
+/** Names of members, at any depth; what stands below these is data under names of its own. */
+const open = new Set(['counts', 'settings', 'facts', 'digests', 'sizes', 'attributes']);
+function* membersOf(value: unknown): Iterable<string> {
+  if (Array.isArray(value)) for (const item of value) yield* membersOf(item);
+  else if (typeof value === 'object' && value !== null) {
+    for (const [name, item] of Object.entries(value)) {
+      yield name;
+      if (!open.has(name) || Array.isArray(item)) yield* membersOf(item);
+    }
+  }
 }
