@@ -62,6 +62,13 @@ export function readCatalogue(path: string, volumes: readonly string[], onRecord
 }
 
 const readSize = 1024 * 1024;
+
+/** In memory of its own: lines that were handed out stay as they are. */
+function readPiece(descriptor: number): Buffer {
+  const piece = Buffer.alloc(readSize);
+  return piece.subarray(0, readSync(descriptor, piece));
+}
+
 /** No record comes near it; a file without line ends must not fill the memory. */
 const longestLine = 64 * 1024 * 1024;
 
@@ -69,10 +76,8 @@ const longestLine = 64 * 1024 * 1024;
 export function* linesOf(path: string, onBytes: (bytes: Uint8Array) => void): Iterable<Buffer> {
   const descriptor = openSync(path, 'r');
   try {
-    const piece = Buffer.alloc(readSize);
     let rest: Buffer = Buffer.alloc(0);
-    for (let read = readSync(descriptor, piece); read > 0; read = readSync(descriptor, piece)) {
-      const bytes = piece.subarray(0, read);
+    for (let bytes = readPiece(descriptor); bytes.length > 0; bytes = readPiece(descriptor)) {
       onBytes(bytes);
       const joined: Buffer = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
       let start = 0;

@@ -144,6 +144,7 @@ export function checkItself(findings: ReportFindings, here: Here): readonly Chec
     wrong.push('the evidence is called unchanged, and the digests or the changes listed say otherwise');
   }
   if (!same(coverageOf(media.size, volumes), coverage)) wrong.push('the coverage is not the sum of the volumes, tables and gaps');
+  wrong.push(...sizesOtherwise(findings));
   const byVolumes = notExamined(volumes, []);
   if (!same(findings.notExamined.slice(0, byVolumes.length), byVolumes)) {
     wrong.push('what was not examined is not what the volumes, tables and gaps say');
@@ -153,6 +154,16 @@ export function checkItself(findings: ReportFindings, here: Here): readonly Chec
     wrong.push('the limits of the examination are not those of this version');
   }
   return [contradictions('consistency', wrong, 'digests, verdicts and coverage of the report agree with each other')];
+}
+
+function sizesOtherwise({ received, integrity, volumes }: ReportFindings): string[] {
+  const wrong: string[] = [];
+  const digested = [...(integrity.atReceipt ?? []), ...(integrity.status === 'intact' ? integrity.atConclusion : [])];
+  if (digested.some(({ name, size }) => !received.files.some((file) => file.name === name && file.size === size)))
+    wrong.push('a file of the image has another size where its digest stands than where it was received');
+  if (volumes.some(({ fileSystem, entries, files, deleted }) => fileSystem === null && entries + files + deleted !== 0))
+    wrong.push('a volume that was not listed has entries');
+  return wrong;
 }
 
 function storedOtherwise({ storedHashes, media }: ReportFindings): string[] {
