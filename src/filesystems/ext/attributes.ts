@@ -4,7 +4,7 @@ import { latin1 } from '../../bytes/text.ts';
 import { FormatError, ReadError } from '../../evidence/errors.ts';
 import { type EntryAttribute } from '../../evidence/file-system.ts';
 import { type Tell } from '../tell.ts';
-import { attributeAreaOf, type Inode } from './inode.ts';
+import { attributeAreaAt, type Inode } from './inode.ts';
 import { type Layout } from './layout.ts';
 
 const magic = 0xea02_0000;
@@ -30,10 +30,12 @@ export type ReadValueInode = (number: number, size: number) => Uint8Array;
 /** From the inode and from its attribute block. `system.data` (inline content) is among them. */
 export function readAttributes(layout: Layout, inode: Inode, readValueInode: ReadValueInode, tell: Tell): EntryAttribute[] {
   const found: EntryAttribute[] = [];
-  const area = attributeAreaOf(inode);
-  if (area.length >= 4 && u32(viewOf(area), 0) === magic)
-    found.push(...decode(area.subarray(4), 0, area.subarray(4), readValueInode, tell));
-  const { attributeBlock } = inode;
+  const { attributeBlock, bytes, view } = inode;
+  const at = attributeAreaAt(inode);
+  if (at + 4 <= bytes.length && u32(view, at) === magic) {
+    const area = bytes.subarray(at + 4);
+    found.push(...decode(area, 0, area, readValueInode, tell));
+  }
   if (attributeBlock === 0) return found;
   if (attributeBlock >= layout.superblock.blockCount) {
     tell('ext.attribute-block', `attribute block ${attributeBlock}, the volume has ${layout.superblock.blockCount}`);

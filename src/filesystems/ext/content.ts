@@ -1,11 +1,12 @@
 /** Contents: of files, directories, links; by extents, by block map, or inline. */
-import { type ByteSource, extentSource, memorySource, sliceSource } from '../../bytes/source.ts';
+import { u16, u32 } from '../../bytes/little-endian.ts';
+import { type ByteSource, extentSource, memorySource } from '../../bytes/source.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type EntryAttribute } from '../../evidence/file-system.ts';
 import { type Tell } from '../tell.ts';
 import { readAttributes } from './attributes.ts';
 import { extentsOf, type Run, runsOf } from './block-map.ts';
-import { blockArea, hasFlag, type Inode, type InodeTable, inodeFlag, typeOf } from './inode.ts';
+import { blockArea, blockAreaAt, hasFlag, type Inode, type InodeTable, inodeFlag, typeOf } from './inode.ts';
 import { type Layout } from './layout.ts';
 
 export interface Reader {
@@ -97,21 +98,20 @@ const isShortLink = (inode: Inode): boolean => inode.size < 60 && !hasFlag(inode
 
 /** Of the first mapped block, for reading in disk order: right for a leaf in the inode, near enough for deeper trees. */
 function firstBlock(inode: Inode): number | null {
-  const area = blockArea(inode);
-  const view = new DataView(area.buffer, area.byteOffset, area.byteLength);
+  const { view } = inode;
   if (hasFlag(inode, inodeFlag.extents)) {
-    if (view.getUint16(2, true) === 0) return null;
-    const deep = view.getUint16(6, true) > 0;
-    const [low, high] = deep ? [view.getUint32(16, true), view.getUint16(20, true)] : [view.getUint32(20, true), view.getUint16(18, true)];
-    return high * 0x1_0000_0000 + low;
+    if (u16(view, blockAreaAt + 2) === 0) return null;
+    const isDeep = u16(view, blockAreaAt + 6) > 0;
+    const [low, high] = isDeep ? [16, 20] : [20, 18];
+    return u16(view, blockAreaAt + high) * 0x1_0000_0000 + u32(view, blockAreaAt + low);
   }
-  for (let at = 0; at < 60; at += 4) if (view.getUint32(at, true) !== 0) return view.getUint32(at, true);
+  for (let at = 0; at < 60; at += 4) if (u32(view, blockAreaAt + at) !== 0) return u32(view, blockAreaAt + at);
   return null;
 }
 
 function readBlock(volume: ByteSource, offset: number, length: number, tell: Tell): Uint8Array | null {
   try {
-    const bytes = sliceSource(volume, offset, length).read(0, length);
+    const bytes = volume.read(offset, length);
     if (bytes.length === length) return bytes;
     tell('ext.truncated', `directory block at byte ${offset}: the volume ends before it`, offset);
   } catch (error) {

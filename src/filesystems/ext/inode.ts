@@ -15,6 +15,7 @@ const decodeInode = (bytes: Uint8Array, number: number) => {
   const extra = (at: number) => (extraSize + 128 >= at + 4 ? u32(view, at) : null);
   return {
     number,
+    view,
     bytes, // the whole record: block map, extended attributes
     mode: u16(view, 0x00),
     uid: u16(view, 0x02) + u16(view, 0x78) * 0x1_0000,
@@ -36,8 +37,10 @@ const decodeInode = (bytes: Uint8Array, number: number) => {
   };
 };
 
+export const blockAreaAt = 0x28;
+
 /** The 60 bytes that hold a block map, an extent tree, a short link's target or inline data. */
-export const blockArea = ({ bytes }: Inode): Uint8Array => bytes.subarray(0x28, 0x64);
+export const blockArea = ({ bytes }: Inode): Uint8Array => bytes.subarray(blockAreaAt, blockAreaAt + 60);
 
 const types: Readonly<Record<number, EntryType>> = {
   1: 'fifo',
@@ -141,4 +144,5 @@ export function timesOf(inode: Inode, inodeCount: number): EntryTime[] {
   return times;
 }
 
-export const attributeAreaOf = ({ bytes, extraSize }: Inode): Uint8Array => bytes.subarray(Math.min(bytes.length, 128 + extraSize));
+/** Where attributes may begin in the inode; its end where there is no room for them. */
+export const attributeAreaAt = ({ bytes, extraSize }: Inode): number => Math.min(bytes.length, 128 + extraSize);

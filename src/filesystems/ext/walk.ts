@@ -1,5 +1,5 @@
 /** Lists a volume: by its directories, then the inodes that no name leads to. */
-import { u32, viewOf } from '../../bytes/little-endian.ts';
+import { u32 } from '../../bytes/little-endian.ts';
 import { type FoundName, nameFromUtf8 } from '../../bytes/text.ts';
 import { FormatError, ReadError } from '../../evidence/errors.ts';
 import { type Entry, type EntryAttribute, type EntryType } from '../../evidence/file-system.ts';
@@ -7,7 +7,7 @@ import { type ProblemLog } from '../../evidence/problem.ts';
 import { type Tell, tellSome } from '../tell.ts';
 import { type Reader } from './content.ts';
 import { type Name, namesIn, namesItself } from './directory.ts';
-import { blockArea, hasFlag, type Inode, inodeFlag, timesOf, typeOf } from './inode.ts';
+import { blockAreaAt, hasFlag, type Inode, inodeFlag, timesOf, typeOf } from './inode.ts';
 import { InodeSet, LiveNames } from './sets.ts';
 
 const deepest = 2000;
@@ -214,7 +214,7 @@ interface Naming {
 function fullEntry(reader: Reader, inode: Inode, { address, path, name, live, allocated }: Naming, tell: Tell): Entry {
   const type = typeOf(inode);
   const attributes = reader.attributes(inode, tell);
-  const shown = attributes.filter((attribute) => attribute.name !== 'system.data');
+  const shown = attributes.length === 0 ? attributes : attributes.filter(({ name }) => name !== 'system.data');
   const facts = factsOf(inode, type);
   return {
     address,
@@ -249,16 +249,17 @@ function targetOf(reader: Reader, inode: Inode, attributes: readonly EntryAttrib
 }
 
 function factsOf(inode: Inode, type: EntryType): Record<string, string | number | boolean> | null {
+  const isDevice = type === 'character-device' || type === 'block-device';
+  if (!isDevice && !hasFlag(inode, inodeFlag.encrypted | inodeFlag.inlineData)) return null;
   const facts: Record<string, string | number | boolean> = {};
-  if (type === 'character-device' || type === 'block-device') {
-    const view = viewOf(blockArea(inode));
-    const [old, wide] = [u32(view, 0), u32(view, 4)];
+  if (isDevice) {
+    const [old, wide] = [u32(inode.view, blockAreaAt), u32(inode.view, blockAreaAt + 4)];
     facts.device =
       old !== 0 ? `${(old >> 8) & 0xff}:${old & 0xff}` : `${(wide >>> 8) & 0xfff}:${(wide & 0xff) | ((wide >>> 12) & 0xfff00)}`;
   }
   if (hasFlag(inode, inodeFlag.encrypted)) facts.encrypted = true;
   if (hasFlag(inode, inodeFlag.inlineData)) facts.inlineData = true;
-  return Object.keys(facts).length === 0 ? null : facts;
+  return facts;
 }
 
 /** Inodes in use without a name, and inodes that were in use once: `$OrphanFiles`, as the Sleuth Kit calls the place. */

@@ -1,5 +1,5 @@
 /** Short and long names. Spec: fatgen103, "Long Directory Entries"; the case flags are Windows NT's. */
-import { type FoundName, hex, nameFromUtf16, safeText } from '../../bytes/text.ts';
+import { type FoundName, hex, latin1, nameFromUtf16 } from '../../bytes/text.ts';
 import { entryName } from '../entry-name.ts';
 import { isDeleted, type Slot } from './slot.ts';
 
@@ -9,7 +9,7 @@ export function shortName(slot: Slot): FoundName {
   if (bytes[0] === 0x05) bytes[0] = 0xe5;
   if (isDeleted(slot)) bytes[0] = 0x5f; // as the Sleuth Kit shows it: the first character is lost
   const text = (part: Uint8Array, lower: boolean) => {
-    const plain = Buffer.from(part).toString('latin1').trimEnd().replaceAll('\0', '\u2400');
+    const plain = latin1(part).trimEnd();
     return lower ? plain.toLowerCase() : plain;
   };
   const base = text(bytes.subarray(0, 8), (slot.caseFlags & 0x08) !== 0);
@@ -23,7 +23,7 @@ export function shortName(slot: Slot): FoundName {
 export function labelName(slot: Slot): FoundName {
   const bytes = slot.bytes.slice(0, 11);
   if (isDeleted(slot)) bytes[0] = 0x5f;
-  const text = safeText(Buffer.from(bytes).toString('latin1').trimEnd());
+  const text = latin1(bytes).trimEnd();
   return bytes.every((byte) => byte >= 0x20 && byte < 0x7f) ? { text } : { text, raw: hex(bytes) };
 }
 
@@ -36,13 +36,14 @@ export function shortNameChecksum(bytes: Uint8Array): number {
 
 /** Gathers the pieces of a long name, which stand before the short one in reverse order. */
 export function collectLongName() {
-  let pieces: Uint8Array[] = [];
+  let pieces: Buffer[] = [];
   let expected = 0;
   let checksum = -1;
   let deleted = false;
   const longName = (): FoundName => {
-    const units = upToEnd(Buffer.concat([...pieces].reverse()));
-    return entryName(nameFromUtf16(units), units);
+    const units = upToEnd(pieces.length === 1 ? pieces[0]! : Buffer.concat([...pieces].reverse()));
+    const text = units.toString('utf16le');
+    return entryName(text.isWellFormed() && !text.includes('\0') ? { text } : nameFromUtf16(units), units);
   };
   /** Null when there were none. */
   const drop = (): FoundName | null => {
@@ -99,9 +100,15 @@ function mayBelong(slot: Slot, checksum: number, firstPiece: Uint8Array): boolea
 }
 
 /** 13 UTF-16 units in three places. */
-const unitsOf = ({ bytes }: Slot): Uint8Array => Buffer.concat([bytes.subarray(1, 11), bytes.subarray(14, 26), bytes.subarray(28, 32)]);
+function unitsOf({ bytes }: Slot): Buffer {
+  const units = Buffer.allocUnsafe(26);
+  for (let at = 0; at < 10; at++) units[at] = bytes[1 + at]!;
+  for (let at = 0; at < 12; at++) units[10 + at] = bytes[14 + at]!;
+  for (let at = 0; at < 4; at++) units[22 + at] = bytes[28 + at]!;
+  return units;
+}
 
-function upToEnd(units: Uint8Array): Uint8Array {
+function upToEnd(units: Buffer): Buffer {
   for (let at = 0; at + 1 < units.length; at += 2) {
     if (units[at] === 0 && units[at + 1] === 0) return units.subarray(0, at);
   }

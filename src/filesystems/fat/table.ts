@@ -19,7 +19,12 @@ const keptBlocks = 16;
 export function openTable(volume: ByteSource, geometry: Geometry, problems: ProblemLog): Table {
   const { kind, clusterCount, tableOffset, tableSize } = geometry;
   const blocks = new Map<number, DataView>();
+  let latest: { readonly index: number; readonly view: DataView } = { index: -1, view: new DataView(new ArrayBuffer(0)) };
   const block = (index: number): DataView => {
+    if (latest.index !== index) latest = { index, view: readOrKnown(index) };
+    return latest.view;
+  };
+  const readOrKnown = (index: number): DataView => {
     const known = blocks.get(index);
     if (known !== undefined) return known;
     const bytes = readBlock(volume, geometry, tableOffset, index * blockSize, Math.min(blockSize, tableSize - index * blockSize), problems);
