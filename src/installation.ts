@@ -17,6 +17,9 @@ import { openPool, probe } from './store/connection.ts';
 import { openEmbedded } from './store/embedded.ts';
 import { migrate } from './store/migrate.ts';
 
+/** A job whose worker died comes back after so long, however long the leases are. */
+const lockMs = 15_000;
+
 export interface Installation {
   readonly config: Config;
   readonly log: Logger;
@@ -61,7 +64,7 @@ export async function openInstallation(config: Config, onStage: (what: string) =
     const databaseUrl = config.databaseUrl ?? (await startEmbedded(config, log, closing));
     const database = openPool({ url: databaseUrl, log, max: config.concurrency * 2 + 6 });
     closing.push(() => database.end());
-    await probe(database);
+    const { clockDifferenceMs: clockOffsetMs } = await probe(database);
     await migrate(database);
     await prepareQueue({ pool: database, databaseUrl, queueUrl: config.queueUrl, log });
     const { threads: count, threadHeapMiB, silenceMs } = config;
@@ -69,9 +72,16 @@ export async function openInstallation(config: Config, onStage: (what: string) =
     const threads = openThreadPool({ threads: count, heapMiB: threadHeapMiB, silenceMs, onError });
     closing.push(() => threads.close());
     const version = await packageVersion();
-    const recorder = await createRecorder({ signer, version });
+    const limits = { silenceMs, heapMiB: threadHeapMiB, threads: count };
+    const recorder = await createRecorder({ signer, version, clockOffsetMs, limits });
     const queue = once(async () => {
-      const opened = await openUnitQueue({ pool: database, databaseUrl, queueUrl: config.queueUrl, log, lockMs: config.leaseMs });
+      const opened = await openUnitQueue({
+        pool: database,
+        databaseUrl,
+        queueUrl: config.queueUrl,
+        log,
+        lockMs: Math.min(config.leaseMs, lockMs),
+      });
       closing.push(() => opened.close());
       return opened;
     });

@@ -58,12 +58,18 @@ export interface ProcessingStep {
   readonly tool: { readonly name: string; readonly version: string; readonly runtime: string; readonly dependencies: string };
   readonly settings: unknown;
   readonly worker: {
+    /** Of this run of the process, as it was registered. */
+    readonly id?: string;
     readonly host: string;
     readonly process: number;
     readonly platform: string;
+    /** Of the operating system. */
+    readonly release?: string;
     readonly architecture: string;
     readonly isolation: string;
   };
+  /** Of the process and its threads; those of the task are in the settings. */
+  readonly limits?: { readonly silenceMs: number; readonly heapMiB: number; readonly threads: number };
   readonly startedAt: string;
   readonly endedAt: string;
   readonly outcome: 'done' | 'split' | 'quarantined';
@@ -83,7 +89,8 @@ export interface CustodyEvent {
   readonly onBehalfOf?: string;
   readonly occurredAt: string;
   readonly recordedAt: string;
-  readonly clock: { readonly source: string; readonly uncertaintyMs: number };
+  /** `offsetMs`: the database's clock minus this machine's, where it was measured: when the database was opened. */
+  readonly clock: { readonly source: string; readonly offsetMs?: number; readonly uncertaintyMs: number };
   readonly place: { readonly host: string };
   readonly why: { readonly text: string };
   readonly how: { readonly procedure: string; readonly version: string };
@@ -92,6 +99,8 @@ export interface CustodyEvent {
   /** Where the evidence lies: paths as they were given. */
   readonly storage?: readonly string[];
   readonly files?: readonly FileState[];
+  /** Of the container, by the name of its reader. */
+  readonly format?: string;
   readonly step?: ProcessingStep;
   /** Locator of what was looked at. */
   readonly looked?: { readonly how: string; readonly locator: string; readonly examination: string };

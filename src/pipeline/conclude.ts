@@ -58,15 +58,17 @@ async function sealEntries(context: StepContext): Promise<SealedCatalogue> {
   return sealed;
 }
 
-/** The evidence as it is now. Where it cannot be read any more that is what there is to say. */
-async function lookAgain({ examination, run }: StepContext) {
-  const bytes = examination.received.reduce((sum, { size }) => sum + size, 0);
+/** The evidence as it is now. Where it cannot be read any more, however often it is tried, that is what there is to say. */
+async function lookAgain({ examination, isLastTry, run }: StepContext) {
+  const { image, received } = examination;
+  const bytes = received.reduce((sum, { size }) => sum + size, 0);
   try {
-    const concluded: readonly SegmentDigest[] = await run({ kind: 'hash-segments', image: examination.image }, bytes);
-    const now = await statEvidence(examination.image.paths);
-    return { concluded, differences: differences(examination.received, now), refused: null };
+    await statEvidence(image.paths);
+    const concluded: readonly SegmentDigest[] = await run({ kind: 'hash-segments', image }, bytes);
+    const now = await statEvidence(image.paths);
+    return { concluded, differences: differences(received, now), refused: null };
   } catch (error) {
-    if (!(error instanceof TaskError && error.final)) throw error;
+    if (!(error instanceof TaskError) || error.code === 'task.aborted' || !(error.final || isLastTry)) throw error;
     return { concluded: [], differences: [], refused: `the evidence could not be digested again: ${error.message}` };
   }
 }

@@ -1,12 +1,12 @@
 /** Writes the ledger: builds each event with all that this stage knows, signs it, appends it in the transaction that makes it true. */
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { hostname, release } from 'node:os';
 import { join } from 'node:path';
 import { type Pool, type PoolClient } from 'pg';
 import { sha256 } from '../custody/canonical.ts';
 import { sealNext } from '../custody/chain.ts';
-import { type CustodyEvent, type EventType } from '../custody/event.ts';
+import { type CustodyEvent, type EventType, type ProcessingStep } from '../custody/event.ts';
 import { type Signer } from '../custody/signer.ts';
 import { utcTime, zonedTime } from '../custody/time.ts';
 import { type Examination, type Exhibit, readExamination } from '../store/examinations.ts';
@@ -34,12 +34,15 @@ export interface Recorder {
 export interface RecorderOptions {
   readonly signer: Signer;
   readonly version: string;
+  /** The database's clock minus this machine's. */
+  readonly clockOffsetMs: number;
+  readonly limits: NonNullable<ProcessingStep['limits']>;
 }
 
 /** The clocks of this machine and of the database differ by no more: checked when the database is opened. */
 const clockUncertaintyMs = 500;
 
-export async function createRecorder({ signer, version }: RecorderOptions): Promise<Recorder> {
+export async function createRecorder({ signer, version, clockOffsetMs, limits }: RecorderOptions): Promise<Recorder> {
   const dependencies = await digestOfDependencies();
   const common = (exhibit: Exhibit, type: EventType, occurred: Date, why: string): CustodyEvent => ({
     exhibit: { case: exhibit.caseReference, label: exhibit.label },
@@ -47,7 +50,7 @@ export async function createRecorder({ signer, version }: RecorderOptions): Prom
     actor: { name: exhibit.examiner, role: 'examiner', authenticator: 'stated' },
     occurredAt: zonedTime(occurred),
     recordedAt: utcTime(new Date()),
-    clock: { source: 'system', uncertaintyMs: clockUncertaintyMs },
+    clock: { source: 'system', offsetMs: clockOffsetMs, uncertaintyMs: clockUncertaintyMs },
     place: { host: hostname() },
     why: { text: why },
     how: { procedure: 'custodia', version },
@@ -64,7 +67,8 @@ export async function createRecorder({ signer, version }: RecorderOptions): Prom
   return {
     async recordReceived(client, { exhibit, examination, received }) {
       const event = common(exhibit, 'received', examination.created_at, 'image submitted for examination');
-      await append(client, exhibit, `received:${examination.id}`, { ...event, storage: examination.image.paths, files: received });
+      const { format, paths } = examination.image;
+      await append(client, exhibit, `received:${examination.id}`, { ...event, storage: paths, files: received, format });
     },
     async recordStep(client, record, changes) {
       const { exhibit, unit, outcome } = record;
@@ -75,7 +79,7 @@ export async function createRecorder({ signer, version }: RecorderOptions): Prom
         onBehalfOf: exhibit.examiner,
         digests: outcome.digests,
         alteration: changes.length === 0 ? null : { what: `not made by this program: ${changes.join('; ')}` },
-        step: stepOf(record, version, dependencies, changes),
+        step: { ...stepOf(record, version, dependencies, changes), limits },
       };
       await append(client, exhibit, `unit:${unit.id}`, event);
     },
@@ -98,7 +102,7 @@ export async function createRecorder({ signer, version }: RecorderOptions): Prom
   };
 }
 
-function stepOf(record: UnitRecord, version: string, dependencies: string, changes: readonly string[]): NonNullable<CustodyEvent['step']> {
+function stepOf(record: UnitRecord, version: string, dependencies: string, changes: readonly string[]): ProcessingStep {
   const { unit, examination, outcome, before, after, startedAt, endedAt } = record;
   return {
     examination: examination.id,
@@ -107,9 +111,11 @@ function stepOf(record: UnitRecord, version: string, dependencies: string, chang
     tool: { name: 'custodia', version, runtime: `node ${process.versions.node}`, dependencies },
     settings: examination.profile,
     worker: {
+      ...(unit.worker_id === null ? {} : { id: unit.worker_id }),
       host: hostname(),
       process: process.pid,
       platform: process.platform,
+      release: release(),
       architecture: process.arch,
       isolation: 'threads',
     },

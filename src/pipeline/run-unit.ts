@@ -128,6 +128,7 @@ function contextOf(workplace: Workplace, unit: Unit, examination: Examination, k
     database: workplace.database,
     dataFolder: workplace.dataFolder,
     signal: keeper.signal,
+    isLastTry: unit.failures >= workplace.failuresAllowed - 1,
     collected,
     run: <T extends Task>(task: T, bytes: number) =>
       workplace.threads.run(task, { onBatch, signal: keeper.signal, timeLimitMs: timeLimitFor(bytes) }),

@@ -12,6 +12,8 @@ export interface StepContext {
   /** Folder of this installation: scratch files, finished catalogues. */
   readonly dataFolder: string;
   readonly signal: AbortSignal;
+  /** A failure of this try would be one too many. */
+  readonly isLastTry: boolean;
   readonly collected: Collected;
   /** Runs a task on a thread; its batches are collected. `bytes` to go through set the limit of time. Throws TaskError. */
   run<T extends Task>(task: T, bytes: number): Promise<TaskResults[T['kind']]>;
