@@ -10,7 +10,7 @@ export interface Config {
   readonly queueUrl: string | null;
   /** Threads of this process's pool. */
   readonly threads: number;
-  /** Units this process works on at once. */
+  /** Units this process works on at once: more than threads, so that none waits while a unit commits. */
   readonly concurrency: number;
   readonly logLevel: string;
   /** A unit that fails so often (its thread dies, hangs or throws) is quarantined. */
@@ -40,7 +40,7 @@ export function readConfig(options: ConfigOptions, environment: NodeJS.ProcessEn
     databaseUrl: environment.DATABASE_URL || null,
     queueUrl: environment.QUEUE_URL || null,
     threads,
-    concurrency: options.concurrency ?? whole(environment, 'CUSTODIA_CONCURRENCY', threads, 1, 256),
+    concurrency: options.concurrency ?? whole(environment, 'CUSTODIA_CONCURRENCY', threads + 2, 1, 256),
     logLevel: environment.CUSTODIA_LOG ?? 'warn',
     failuresAllowed: whole(environment, 'CUSTODIA_FAILURES', 3, 1, 100),
     lossesAllowed: whole(environment, 'CUSTODIA_LOSSES', 10, 1, 1000),

@@ -97,7 +97,7 @@ function program(version: string): Command {
     .requiredOption('--exhibit <label>', 'label of the exhibit that the image was made of')
     .requiredOption('--examiner <name>', 'who examines')
     .requiredOption('--out <folder>', 'new or empty folder for the report')
-    .option('--concurrency <number>', 'units worked on at once (default: as many as threads)', wholeNumber)
+    .option('--concurrency <number>', 'units worked on at once (default: two more than threads)', wholeNumber)
     .action(runProcess);
   add('verify <folder>', 'verify a report folder: offline, without a database')
     .option('--evidence <file>', 'a file of the image to compare with (may be repeated)', collect, [])
