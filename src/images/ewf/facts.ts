@@ -16,6 +16,8 @@ export interface ImageFacts {
 
 const largestHeader = 1024 * 1024;
 const mostErrors = 100_000;
+/** The tools write headers twice, and the rest once for each image; a set of many segments may repeat them. */
+const mostOfType = 64;
 
 /** Identifiers of the header's columns (libewf documentation, section "Header section"). */
 const columns: Readonly<Record<string, keyof Acquisition>> = {
@@ -47,28 +49,41 @@ const elements: Readonly<Record<string, keyof Acquisition>> = {
   serial_number: 'serialNumber',
 };
 
+const textTypes = ['header', 'header2', 'xheader', 'xhash'] as const;
+
 export function readFacts(sets: readonly SegmentSections[], volume: Volume, problems: ProblemLog): ImageFacts {
-  const texts: Partial<Record<'header' | 'header2' | 'xheader' | 'xhash', string | undefined>> = {};
-  const storedHashes: StoredHash[] = [];
-  let errorSectors: NonNullable<Acquisition['errorSectors']> = [];
-  for (const set of sets) {
-    for (const section of set.sections) {
-      const { type } = section;
-      if (type === 'header' || type === 'header2' || type === 'xheader' || type === 'xhash') {
-        const text = readText(set, section, problems);
-        if (text !== undefined) reportOther(texts[type], text, set, section, problems);
-        texts[type] ??= text;
-      } else if (type === 'hash' || type === 'digest') addHashes(storedHashes, readHashes(set, section, problems));
-      else if (type === 'error2' && errorSectors.length === 0) errorSectors = readErrors(set, section, problems);
-    }
+  const [header, header2, xheader, xhash] = textTypes.map((type) => firstText(sets, type, problems)) as [string, string, string, string];
+  const storedHashes = [
+    ...sectionsOf(sets, ['hash', 'digest'], problems).flatMap(([set, section]) => readHashes(set, section, problems)),
+    ...hashesOfXml(xhash),
+  ];
+  const errorSectors = sectionsOf(sets, ['error2'], problems).flatMap(([set, section]) => readErrors(set, section, problems));
+  const told = { ...columnsOf(header), ...columnsOf(header2), ...elementsOf(xheader) };
+  const errors = errorSectors.length > 0 ? { errorSectors: errorSectors.slice(0, mostErrors) } : {};
+  return { acquisition: { ...told, ...volumeFacts(volume), ...errors }, storedHashes: withoutRepeats(storedHashes) };
+}
+
+type Placed = readonly [set: SegmentSections, section: Section];
+
+/** The first ones of these types, in order. */
+function sectionsOf(sets: readonly SegmentSections[], types: readonly string[], problems: ProblemLog): Placed[] {
+  const all = sets.flatMap((set) => set.sections.filter(({ type }) => types.includes(type)).map((section): Placed => [set, section]));
+  if (all.length > mostOfType) {
+    const message = `${all.length} sections of type ${types.join(' or ')}: the first ${mostOfType} are read`;
+    problems.add({ code: 'ewf.section-count', message, at: all[mostOfType]![1].offset, hidesEvidence: true });
   }
-  if (texts.xhash !== undefined) addHashes(storedHashes, hashesOfXml(texts.xhash));
-  const told = {
-    ...columnsOf(texts.header ?? ''),
-    ...columnsOf(texts.header2 ?? ''),
-    ...elementsOf(texts.xheader ?? ''),
-  };
-  return { acquisition: { ...told, ...volumeFacts(volume), ...(errorSectors.length > 0 ? { errorSectors } : {}) }, storedHashes };
+  return all.slice(0, mostOfType);
+}
+
+/** Empty where there is none that can be unpacked. */
+function firstText(sets: readonly SegmentSections[], type: (typeof textTypes)[number], problems: ProblemLog): string {
+  let first: string | undefined;
+  for (const [set, section] of sectionsOf(sets, [type], problems)) {
+    const text = readText(set, section, problems);
+    if (text !== undefined) reportOther(first, text, set, section, problems);
+    first ??= text;
+  }
+  return first ?? '';
 }
 
 /** EnCase and FTK Imager write headers twice, with the same words. */
@@ -226,11 +241,9 @@ function readHashes(set: SegmentSections, section: Section, problems: ProblemLog
 }
 
 /** The same digest often stands in several places: each place once. */
-function addHashes(all: StoredHash[], more: readonly StoredHash[]): void {
-  for (const hash of more) {
-    if (!all.some(({ algorithm, value, place }) => algorithm === hash.algorithm && value === hash.value && place === hash.place))
-      all.push(hash);
-  }
+function withoutRepeats(hashes: readonly StoredHash[]): StoredHash[] {
+  const byText = new Map(hashes.map((hash) => [`${hash.algorithm} ${hash.value} ${hash.place}`, hash]));
+  return [...byText.values()];
 }
 
 const errorHeaderSize = 520;

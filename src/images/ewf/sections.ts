@@ -25,6 +25,9 @@ export interface SegmentSections {
 /** Segments of 16 TiB have fewer: EnCase 1 wrote four sections for each 512 MiB. */
 const mostSections = 200_000;
 
+/** Each break costs a search: more of them than this are made, not met. */
+const mostBreaks = 1000;
+
 /** The chain leads to its end: nothing of the segment is cut off. */
 export const isWhole = ({ sections }: SegmentSections): boolean => {
   const last = sections.at(-1);
@@ -39,7 +42,8 @@ function followChain(source: ByteSource, name: string, problems: ProblemLog): Se
   const sections: Section[] = [];
   let offset = fileHeaderSize;
   let afterBreak = false;
-  while (sections.length < mostSections) {
+  let breaks = 0;
+  while (sections.length < mostSections && breaks < mostBreaks) {
     const descriptor = named(descriptorAt(source, offset, name, problems));
     if (descriptor !== null && (descriptor.fits || sectionTypes.has(descriptor.type))) {
       reportDescriptor(descriptor, name, problems);
@@ -61,8 +65,10 @@ function followChain(source: ByteSource, name: string, problems: ProblemLog): Se
     if (found === null) return sections;
     offset = found;
     afterBreak = true;
+    breaks++;
   }
-  const message = `${name}: more than ${mostSections} sections: the rest is not read`;
+  const reached = breaks < mostBreaks ? `more than ${mostSections} sections` : `the chain of sections breaks ${mostBreaks} times`;
+  const message = `${name}: ${reached}: the rest is not read`;
   problems.add({ code: 'ewf.section-chain', message, at: offset, hidesEvidence: true });
   return sections;
 }
@@ -121,21 +127,33 @@ function fitsAt(source: ByteSource, offset: number): boolean {
   return bytes?.length === descriptorSize && descriptorFits(bytes);
 }
 
-const windowSize = 1024 * 1024;
+const firstWindow = 16 * 1024;
+const largestWindow = 1024 * 1024;
 
 /** The next place from `from` on with a section's name, a checksum that fits, and a next section behind it. Null when there is none. */
 function findDescriptor(source: ByteSource, from: number): number | null {
-  for (let start = from; start + descriptorSize <= source.size; start += windowSize - descriptorSize) {
-    const window = readWindow(source, start, windowSize);
-    if (window === null) continue;
-    let nearest: number | null = null;
-    for (const type of sectionTypes) {
-      const at = findType(window, type, start, source.size);
-      if (at !== null && (nearest === null || at < nearest)) nearest = at;
+  let size = firstWindow;
+  for (let start = from; start + descriptorSize <= source.size; ) {
+    const window = readWindow(source, start, size);
+    if (window === null && size > firstWindow) {
+      size = firstWindow; // once more, to lose as little as possible to a bad sector
+      continue;
     }
-    if (nearest !== null) return start + nearest;
+    const found = window === null ? null : nearestDescriptor(window, start, source.size);
+    if (found !== null) return found;
+    start += size - descriptorSize;
+    size = window === null ? firstWindow : Math.min(size * 4, largestWindow);
   }
   return null;
+}
+
+function nearestDescriptor(window: Buffer, start: number, fileSize: number): number | null {
+  let nearest: number | null = null;
+  for (const type of sectionTypes) {
+    const at = findType(window, type, start, fileSize);
+    if (at !== null && (nearest === null || at < nearest)) nearest = at;
+  }
+  return nearest === null ? null : start + nearest;
 }
 
 function readWindow(source: ByteSource, start: number, length: number): Buffer | null {
