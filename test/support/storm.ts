@@ -13,6 +13,8 @@ export interface StormOptions {
   readonly image: string;
   readonly workerKills: number;
   readonly databaseKills: number;
+  /** Kills the queue's own server and brings it back: after each kill of the database. */
+  queueKill?(): Promise<void>;
   readonly slots?: number;
 }
 
@@ -20,6 +22,8 @@ export interface StormReport {
   readonly kills: number;
   /** Of those, while the worker was still starting. */
   readonly killedAtStart: number;
+  /** Stopped (SIGSTOP) until claim and lock were over, then woken up in the middle of its work. */
+  readonly freezes: number;
   readonly databaseKills: number;
   /** Workers that ended by themselves after they had begun to work: there must be none. */
   readonly crashes: string[];
@@ -63,7 +67,7 @@ export async function storm(laboratory: Laboratory, options: StormOptions): Prom
   const random = randomFrom(options.seed);
   const begun = Date.now();
   const examinations: string[] = [];
-  const tally = { kills: 0, killedAtStart: 0, databaseKills: 0, crashes: [] as string[] };
+  const tally = { kills: 0, killedAtStart: 0, freezes: 0, databaseKills: 0, crashes: [] as string[] };
   const submitAnother = async () => {
     const exhibit = `storm-${examinations.length + 1}`;
     const { examinationId } = await patiently(() => laboratory.submit(options.image, exhibit));
@@ -82,6 +86,7 @@ export async function storm(laboratory: Laboratory, options: StormOptions): Prom
       if (tally.kills < share * (tally.databaseKills + 1)) continue;
       process.kill(await patiently(() => postmasterOf(database)), 'SIGKILL');
       tally.databaseKills++;
+      await options.queueKill?.();
     }
   }
   async function supplier(): Promise<void> {
@@ -95,7 +100,7 @@ export async function storm(laboratory: Laboratory, options: StormOptions): Prom
   await Promise.all([...slots, databaseKiller(), supplier()]);
   const last = [laboratory.startWorker({ threads: 1, concurrency: 2 }), laboratory.startWorker({ threads: 1, concurrency: 2 })];
   const ends = [];
-  for (const id of examinations) ends.push(await patiently(() => laboratory.concluded(id, 90_000)));
+  for (const id of examinations) ends.push(await patiently(() => laboratory.concluded(id, 240_000)));
   await Promise.all(last.map(stopGently));
   return {
     ...tally,
@@ -104,14 +109,15 @@ export async function storm(laboratory: Laboratory, options: StormOptions): Prom
   };
 }
 
-/** One in ten dies while it starts, the others after up to a second and a half of work. */
+/** One in ten dies while it starts, the others after up to a second and a half of work; three in ten are frozen before, longer than its lease. */
 async function liveAndDie(
   worker: WorkerChild,
   random: () => number,
-  tally: { kills: number; killedAtStart: number; crashes: string[] },
+  tally: { kills: number; killedAtStart: number; freezes: number; crashes: string[] },
 ): Promise<void> {
   const startCut = random() < 0.1 ? random() * 600 : null;
   const life = random() * 1500;
+  const freezes = random() < 0.3;
   const begun = await Promise.race([
     worker.working.then(
       () => true,
@@ -120,6 +126,13 @@ async function liveAndDie(
     ...(startCut === null ? [] : [sleep(startCut, false)]),
   ]);
   if (begun) await Promise.race([sleep(life), worker.exited]);
+  if (begun && freezes && worker.process.exitCode === null) {
+    worker.process.kill('SIGSTOP');
+    await sleep(2500);
+    worker.process.kill('SIGCONT');
+    tally.freezes++;
+    await Promise.race([sleep(500), worker.exited]);
+  }
   const { exitCode } = worker.process;
   if (exitCode !== null) {
     if (begun) tally.crashes.push(`exit status ${exitCode}: ${worker.log().slice(-2000)}`);
