@@ -202,7 +202,7 @@ async function afterFailure(workplace: Workplace, unit: Unit, keeper: ClaimKeepe
     return false;
   }
   if (isTransient(error)) {
-    workplace.onTrouble(`unit ${unit.id}: the database did not answer as it should`, error);
+    workplace.onTrouble(`unit ${unit.id}: put off: the database or this machine cannot do it now`, error);
     await releaseClaim(workplace.database, unit, null);
     throw error;
   }
