@@ -1,10 +1,11 @@
 /** Metadata of images, read by exifr: EXIF, GPS, IPTC, text of PNG files. Values stay as written: times without a zone, nothing translated. */
 import exifr from 'exifr';
 import { type ByteSource } from '../bytes/source.ts';
-import { safeText } from '../bytes/text.ts';
+import { hex, safeText } from '../bytes/text.ts';
 import { ReadError } from '../evidence/errors.ts';
 import { type Extractor, type Facts } from '../evidence/extractor.ts';
 import { type ProblemLog } from '../evidence/problem.ts';
+import { isHeif, readHeifExif } from './exif/heif-item.ts';
 import { mostSegments, readJpegHead } from './exif/jpeg-segments.ts';
 import { walkTiff } from './exif/tiff-walk.ts';
 import { iptcValue, plainValue, type Value } from './exif/values.ts';
@@ -20,6 +21,8 @@ const mediaTypes = new Set(['image/jpeg', 'image/tiff', 'image/x-canon-cr2', 'im
 /** A JPEG keeps its metadata before its picture; others may keep it anywhere, and are looked at only so far. */
 const firstLook = 64 * 1024;
 const secondLook = 8 * 1024 * 1024;
+/** Writers of TIFF put its directory behind the picture. */
+const tiffLook = 64 * 1024 * 1024;
 
 /** Values as they are stored: nothing turned into dates of this machine's zone, nothing translated, previews left out. */
 const options = {
@@ -46,8 +49,11 @@ const options = {
 
 async function extract(source: ByteSource, problems: ProblemLog): Promise<Facts | null> {
   try {
-    const bytes = metadataOf(source);
-    return isHarmless(bytes, source.size, problems) ? settle(await parse(bytes), bytes, problems) : null;
+    const head = source.read(0, firstLook);
+    const bytes = isHeif(head) ? heifExif(source, problems) : metadataOf(source, head);
+    if (bytes === null) return null;
+    const size = isHeif(head) ? bytes.length : source.size;
+    return isHarmless(bytes, size, problems) ? settle(await parse(bytes), bytes, problems) : null;
   } catch (error) {
     if (!(error instanceof ReadError)) throw error;
     problems.add({ code: 'read.bad-sector', message: `metadata of the image: ${error.message}`, at: error.offset });
@@ -59,11 +65,22 @@ const latin = (bytes: Uint8Array, at: number, length: number): string => Buffer.
 const isJpeg = (bytes: Uint8Array): boolean => bytes[0] === 0xff && bytes[1] === 0xd8;
 const isTiff = (bytes: Uint8Array): boolean => /^(II\*\0|MM\0\*)/.test(latin(bytes, 0, 4));
 
+/** exifr's own way through these files never ends where a box claims no bytes. */
+function heifExif(source: ByteSource, problems: ProblemLog): Uint8Array | null {
+  const { tiff, fault } = readHeifExif(source);
+  if (fault !== null) problems.add({ code: 'exif.damaged', message: `metadata of the image: ${fault}` });
+  if (tiff === null || isTiff(tiff)) return tiff;
+  problems.add({
+    code: 'exif.damaged',
+    message: `metadata of the image: the Exif item begins with ${hex(tiff.subarray(0, 4))}, expected a TIFF header`,
+  });
+  return null;
+}
+
 /** As many of the first bytes as hold metadata, or as are looked at. */
-function metadataOf(source: ByteSource): Uint8Array {
-  const head = source.read(0, firstLook);
+function metadataOf(source: ByteSource, head: Uint8Array): Uint8Array {
   const enough = head.length === source.size || (isJpeg(head) && readJpegHead(head).end !== null);
-  const bytes = enough ? head : source.read(0, secondLook);
+  const bytes = enough ? head : source.read(0, isTiff(head) ? tiffLook : secondLook);
   if (isJpeg(bytes)) return bytes.subarray(0, (readJpegHead(bytes).end ?? bytes.length) + 2); // with the marker that ends it
   return latin(bytes, 0, 4) === '\x89PNG' ? bytes.subarray(0, pngEnd(bytes)) : bytes;
 }
@@ -79,10 +96,14 @@ function pngEnd(bytes: Uint8Array): number {
 /** Tells what is wrong with the TIFF structures. False where the fields of one lie over one another: exifr would read the same bytes again and again. */
 function isHarmless(bytes: Uint8Array, size: number, problems: ProblemLog): boolean {
   for (const { start, length, whole, certain } of tiffsIn(bytes, size)) {
-    const { faults, claimed } = walkTiff(bytes.subarray(start, start + length), whole);
+    const { faults, claimed, beyond } = walkTiff(bytes.subarray(start, start + length), whole);
     if (certain)
       for (const { at, message } of faults)
         problems.add({ code: 'exif.damaged', message: `metadata of the image: ${message}`, at: start + at });
+    if (certain && beyond !== null) {
+      const message = `metadata of the image: it stands at byte ${beyond}, only the first ${bytes.length} are looked at`;
+      problems.add({ code: 'exif.far', message, at: start, hidesEvidence: true });
+    }
     if (claimed > whole + firstLook) {
       const message = `metadata of the image: its fields claim ${claimed} bytes, the structure has ${whole}; it was not read`;
       problems.add({ code: 'exif.overlap', message, at: start, hidesEvidence: true });

@@ -162,6 +162,74 @@ it('PNG: dimensions, and text behind the picture', async () => {
   expect(facts).toMatchObject({ 'png.ImageWidth': 4, 'png.ImageHeight': 3, 'png.Author': 'somebody' });
 });
 
+describe('a TIFF file whose directory stands behind its picture', () => {
+  const behind = (size: number) => {
+    const bytes = Buffer.alloc(size + 18);
+    bytes.write('II*\0', 'latin1');
+    bytes.writeUInt32LE(size, 4);
+    Buffer.from([1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]).copy(bytes, size); // one field: orientation 6
+    return bytes;
+  };
+
+  it('is found there', async () => {
+    expect((await extracted(behind(9_000_000))).facts).toEqual({ 'exif.Orientation': 6 });
+  });
+
+  it('is told of where it is too far', async () => {
+    const { facts, problems } = await extracted(behind(67_108_864));
+    expect(facts).toEqual({});
+    expect(problems.all[0]).toMatchObject({ code: 'exif.far', hidesEvidence: true });
+  });
+});
+
+describe('HEIC', () => {
+  const u32 = (value: number) => Buffer.from([value >>> 24, (value >> 16) & 0xff, (value >> 8) & 0xff, value & 0xff]);
+  const box = (type: string, ...parts: Buffer[]) =>
+    Buffer.concat([u32(8 + Buffer.concat(parts).length), Buffer.from(type, 'latin1'), ...parts]);
+  const full = (type: string, version: number, ...parts: Buffer[]) => box(type, Buffer.from([version, 0, 0, 0]), ...parts);
+
+  /** ISO/IEC 14496-12 (8.11: meta, iinf, iloc) and 23008-12 (annex A: an item of type Exif begins with the offset of its TIFF header). */
+  function heic(tiff: Buffer): Buffer {
+    const item = Buffer.concat([u32(6), Buffer.from('Exif\0\0', 'latin1'), tiff]);
+    const type = box('ftyp', Buffer.from('heic\0\0\0\0mif1heic', 'latin1'));
+    const handler = full('hdlr', 0, Buffer.from('\0\0\0\0pict', 'latin1'), Buffer.alloc(13));
+    const info = full('iinf', 0, Buffer.from([0, 1]), full('infe', 2, Buffer.from([0, 1, 0, 0]), Buffer.from('Exif\0', 'latin1')));
+    const location = (offset: number) =>
+      full('iloc', 1, Buffer.from([0x44, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 1]), u32(offset), u32(item.length));
+    const meta = (offset: number) => full('meta', 0, handler, info, location(offset));
+    return Buffer.concat([type, meta(type.length + meta(0).length + 8), box('mdat', item)]);
+  }
+
+  it('gives the EXIF of its item', async () => {
+    const jpeg = camera();
+    const tiff = jpeg.subarray(jpeg.indexOf('II*\0', 0, 'latin1'), jpeg.indexOf('\xff\xfe', 0, 'latin1'));
+    const { facts, problems } = await extracted(heic(tiff));
+    const expected = Object.entries(fixtureExpected('exif-camera').facts).filter(([name]) => name.startsWith('exif.'));
+    expect(facts).toEqual(Object.fromEntries(expected));
+    expect(problems.codes()).toEqual([]);
+  });
+
+  it.each([
+    ['a box before it that claims no bytes, to the end of the file', (bytes: Buffer) => bytes.fill(0, 24, 28), []], // 14496-12, 4.2: size 0
+    ['a box that claims three', (bytes: Buffer) => bytes.writeUInt32BE(3, 24), ['exif.damaged']],
+    ['an item beyond the file', (bytes: Buffer) => bytes.writeUInt32BE(0x7fff_ffff, bytes.indexOf('mdat') - 12), ['exif.damaged']],
+    [
+      'two thousand million items',
+      (bytes: Buffer) => bytes.fill(0x7f, bytes.indexOf('iloc') + 10, bytes.indexOf('iloc') + 12),
+      ['exif.damaged'],
+    ],
+  ])('%s', async (_, damage, codes) => {
+    const bytes = heic(Buffer.from('II*\0\x08\0\0\0\0\0\0\0\0\0', 'latin1'));
+    damage(bytes);
+    expect((await extracted(bytes)).problems.codes()).toEqual(codes);
+  });
+
+  it('damaged copies end', async () => {
+    const whole = heic(camera().subarray(12, 700));
+    for (const { mutant } of mutants(whole, 300)) await extracted(mutant);
+  });
+});
+
 describe('damaged copies', () => {
   const samples: [string, Uint8Array, number][] = [
     ['exif-camera', camera(), 150],

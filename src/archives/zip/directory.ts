@@ -19,6 +19,7 @@ export interface DirectoryEntry {
   readonly localHeaderOffset: number;
   readonly hostSystem: number;
   readonly externalAttributes: number;
+  readonly comment?: Uint8Array;
   /** True when sizes and CRC are not to be relied on: found by its own header, with a descriptor behind the data. */
   readonly unsized?: boolean;
 }
@@ -106,4 +107,5 @@ const convert = (entry: Entry, base: number): DirectoryEntry => ({
   localHeaderOffset: base + entry.relativeOffsetOfLocalHeader,
   hostSystem: entry.versionMadeBy >> 8,
   externalAttributes: entry.externalFileAttributes,
+  comment: entry.fileCommentRaw,
 });

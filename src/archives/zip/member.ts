@@ -1,7 +1,8 @@
 /** From a directory entry to a member: name, path, kind, times. A hostile name is a problem, and the member is listed all the same. */
+import { crc32 } from 'node:zlib';
 import { type ExactTime } from '../../bytes/exact-time.ts';
-import { i32, u8, u16, u64, viewOf } from '../../bytes/little-endian.ts';
-import { type FoundName, hex, nameFromUtf8 } from '../../bytes/text.ts';
+import { i32, u8, u16, u32, u64, viewOf } from '../../bytes/little-endian.ts';
+import { type FoundName, hex, nameFromUtf8, safeText } from '../../bytes/text.ts';
 import { type Member } from '../../evidence/archive.ts';
 import { type EntryTime } from '../../evidence/file-system.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
@@ -34,17 +35,30 @@ export function memberOf(entry: DirectoryEntry, index: number, problems: Problem
     times: timesOf(entry),
     ...(mode === 0 ? {} : { mode: mode & 0o7777 }),
     encrypted: (entry.flags & encryptedFlag) !== 0,
-    facts: { method: entry.method, compressedSize: Math.min(entry.compressedSize, Number.MAX_SAFE_INTEGER) },
+    facts: factsOf(entry),
   };
+}
+
+const longestComment = 1024;
+
+function factsOf({ method, compressedSize, comment, flags }: DirectoryEntry): NonNullable<Member['facts']> {
+  const facts = { method, compressedSize: Math.min(compressedSize, Number.MAX_SAFE_INTEGER) };
+  if (comment === undefined || comment.length === 0) return facts;
+  const { text } = textOf(comment, (flags & utf8Flag) !== 0);
+  return { ...facts, comment: safeText(text.slice(0, longestComment)) };
 }
 
 /** UTF-8 where the flag or the Unicode path field (APPNOTE 4.6.9) says so, or where the bytes are UTF-8 without saying so; else code page 437. */
 function nameOf({ nameRaw, extraFields, flags }: DirectoryEntry): FoundName {
   const unicode = extraFields.find(({ id, data }) => id === 0x7075 && data.length > 5 && data[0] === 1)?.data;
-  if (unicode !== undefined) return nameFromUtf8(unicode.subarray(5));
-  if (flags & utf8Flag || nameRaw.every((byte) => byte < 0x80)) return nameFromUtf8(nameRaw);
-  const guessed = nameFromUtf8(nameRaw);
-  return guessed.raw === undefined ? { ...guessed, raw: hex(nameRaw) } : { text: cp437(nameRaw), raw: hex(nameRaw) };
+  if (unicode !== undefined && u32(viewOf(unicode), 1) === crc32(nameRaw)) return nameFromUtf8(unicode.subarray(5)); // else it is of another name
+  return textOf(nameRaw, (flags & utf8Flag) !== 0);
+}
+
+function textOf(bytes: Uint8Array, isUtf8: boolean): FoundName {
+  if (isUtf8 || bytes.every((byte) => byte < 0x80)) return nameFromUtf8(bytes);
+  const guessed = nameFromUtf8(bytes);
+  return guessed.raw === undefined ? { ...guessed, raw: hex(bytes) } : { text: cp437(bytes), raw: hex(bytes) };
 }
 
 const drive = /^[A-Za-z]:/;
@@ -75,16 +89,10 @@ function harmless(name: string, index: number): { path: string; faults: string[]
 function timesOf({ extraFields, dosDate, dosTime }: DirectoryEntry): EntryTime[] {
   const ntfs = extraFields.find(({ id, data }) => id === 0x000a && data.length >= 32 && u16(viewOf(data), 4) === 1)?.data;
   if (ntfs !== undefined) {
-    const time = (at: number): ExactTime => ({
-      ns: (u64(viewOf(ntfs), at) - 116_444_736_000_000_000n) * 100n,
-      resolutionNs: 100,
-      zone: 'utc',
-    });
-    return [
-      { kind: 'modified', time: time(8) },
-      { kind: 'accessed', time: time(16) },
-      { kind: 'created', time: time(24) },
-    ];
+    const ticks = (['modified', 'accessed', 'created'] as const).map((kind, index) => [kind, u64(viewOf(ntfs), 8 + index * 8)] as const);
+    return ticks
+      .filter(([, value]) => value !== 0n) // zero says that there is none
+      .map(([kind, value]) => ({ kind, time: { ns: (value - 116_444_736_000_000_000n) * 100n, resolutionNs: 100, zone: 'utc' } }));
   }
   const unix = extraFields.find(({ id, data }) => id === 0x5455 && data.length >= 5)?.data;
   if (unix !== undefined && u8(viewOf(unix), 0) & 1) {
@@ -97,9 +105,11 @@ function timesOf({ extraFields, dosDate, dosTime }: DirectoryEntry): EntryTime[]
 function dosTimeOf(date: number, time: number): ExactTime | null {
   const [year, month, day] = [1980 + (date >> 9), (date >> 5) & 15, date & 31];
   const [hour, minute, second] = [time >> 11, (time >> 5) & 63, (time & 31) * 2];
-  if (month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59) return null;
+  const ms = Date.UTC(year, month - 1, day, hour, minute, second);
+  const isDate = month >= 1 && new Date(ms).getUTCMonth() === month - 1 && new Date(ms).getUTCDate() === day; // 31 February would become March
+  if (!isDate || hour > 23 || minute > 59 || second > 59) return null;
   return {
-    ns: BigInt(Date.UTC(year, month - 1, day, hour, minute, second)) * 1_000_000n,
+    ns: BigInt(ms) * 1_000_000n,
     resolutionNs: 2_000_000_000,
     zone: 'local-unknown',
   };

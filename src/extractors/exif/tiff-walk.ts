@@ -18,6 +18,8 @@ export interface TiffWalk {
   readonly faults: readonly TiffFault[];
   /** Bytes that the values of all fields claim together: more than the structure has where they lie over one another. */
   readonly claimed: number;
+  /** A directory that is not among the bytes given, though it may be in the structure. */
+  readonly beyond: number | null;
 }
 
 interface Directory {
@@ -28,13 +30,15 @@ interface Directory {
 
 /** `bytes` are the structure or its beginning, `size` is that of the whole. */
 export function walkTiff(bytes: Uint8Array, size: number): TiffWalk {
-  if (bytes.length < 8) return { faults: [{ at: 0, message: `the TIFF header has ${bytes.length} bytes, expected 8` }], claimed: 0 };
+  if (bytes.length < 8)
+    return { faults: [{ at: 0, message: `the TIFF header has ${bytes.length} bytes, expected 8` }], claimed: 0, beyond: null };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const little = bytes[0] === 0x49;
   const faults: TiffFault[] = [];
   const visited = new Set<number>();
   const waiting: Directory[] = [{ from: 4, offset: view.getUint32(4, little), what: 'first directory' }];
   let claimed = 0;
+  let beyond: number | null = null;
   for (let next = waiting.pop(); next !== undefined && visited.size < mostDirectories; next = waiting.pop()) {
     const { from, offset, what } = next;
     if (offset + 2 > size) {
@@ -44,10 +48,10 @@ export function walkTiff(bytes: Uint8Array, size: number): TiffWalk {
     } else if (offset + 2 <= bytes.length) {
       visited.add(offset);
       claimed += walkDirectory(view, little, offset, size, faults, waiting);
-    }
+    } else if (what !== nextDirectory) beyond = offset;
   }
   const allWalked = waiting.every(({ what }) => what === nextDirectory);
-  return { faults: faults.slice(0, mostFaults), claimed: allWalked ? claimed : Number.POSITIVE_INFINITY };
+  return { faults: faults.slice(0, mostFaults), claimed: allWalked ? claimed : Number.POSITIVE_INFINITY, beyond };
 }
 
 /** Gives the bytes that the values of its fields claim where they can. */
