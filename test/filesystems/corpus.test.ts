@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type ByteSource, memorySource, sliceSource } from '../../src/bytes/source.ts';
 import { type Entry } from '../../src/evidence/file-system.ts';
+import { ext } from '../../src/filesystems/ext.ts';
+import { fat } from '../../src/filesystems/fat.ts';
 import { ewf } from '../../src/images/ewf.ts';
 import { corpusBytes, corpusFolder, hasCorpus } from '../support/corpus.ts';
 import { keepProblems } from '../support/problems.ts';
@@ -72,6 +74,17 @@ describe.skipIf(!hasCorpus)('FAT and ext of the corpus (sleuthkit 4.11.1, the ke
     // ext2-1k, ext3, ext4-inline, ext4, fat12-floppy, fat16, fat32; dfir-fat12, -fat16, -fat_lfn_test; dissect symlinks, plaso ext2, velociraptor FAT;
     // within disks and EWF: FAT12 of disk-gpt, ext2 of the plaso disk, of dfvfs-ext2 and of the tiny disk, FAT16 of german_utf8 and nps-2010
     expect(volumes.map(({ name }) => name).length).toBe(19);
+  });
+
+  it('and recognises no others', () => {
+    // NTFS, exFAT, HFS, APFS, XFS, btrfs, LUKS, ISO 9660, squashfs, partition tables, an $MFT, a journal: what fsstat or blkid says of them
+    const files = Object.entries(areas.filesystems.files) as [string, Json][];
+    for (const [file, { media }] of files.filter(([name]) => !name.endsWith('.xz'))) {
+      const source = memorySource(corpusBytes(`filesystems/${file}`));
+      const type: string = mediumOf(media).filesystem?.fsstat?.type ?? '';
+      expect(fat.recognises(source), file).toBe(type.startsWith('FAT'));
+      expect(ext.recognises(source), file).toBe(type.startsWith('Ext'));
+    }
   });
 
   it.each(volumes)('$name: the list of the Sleuth Kit', (volume) => {

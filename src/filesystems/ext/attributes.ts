@@ -3,9 +3,9 @@ import { u8, u16, u32, viewOf } from '../../bytes/little-endian.ts';
 import { latin1 } from '../../bytes/text.ts';
 import { FormatError, ReadError } from '../../evidence/errors.ts';
 import { type EntryAttribute } from '../../evidence/file-system.ts';
-import { type Tell } from '../tell.ts';
 import { attributeAreaAt, type Inode } from './inode.ts';
 import { type Layout } from './layout.ts';
+import { type Tell } from './tell.ts';
 
 const magic = 0xea02_0000;
 const entryHeaderSize = 16;

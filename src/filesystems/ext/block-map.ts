@@ -2,9 +2,9 @@
 import { u16, u32, viewOf } from '../../bytes/little-endian.ts';
 import { type Extent } from '../../bytes/source.ts';
 import { ReadError } from '../../evidence/errors.ts';
-import { type Tell, tellSome } from '../tell.ts';
 import { blockArea, hasFlag, type Inode, inodeFlag } from './inode.ts';
 import { type Layout } from './layout.ts';
+import { type Tell, tellSome } from './tell.ts';
 
 /** Blocks that lie together; `block` null: allocated but never written, reads as zeros. */
 export interface Run {

@@ -3,11 +3,11 @@ import { u16, u32 } from '../../bytes/little-endian.ts';
 import { type ByteSource, extentSource, memorySource } from '../../bytes/source.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type EntryAttribute } from '../../evidence/file-system.ts';
-import { type Tell } from '../tell.ts';
 import { readAttributes } from './attributes.ts';
 import { extentsOf, type Run, runsOf } from './block-map.ts';
 import { blockArea, blockAreaAt, hasFlag, type Inode, type InodeTable, inodeFlag, typeOf } from './inode.ts';
 import { type Layout } from './layout.ts';
+import { type Tell } from './tell.ts';
 
 export interface Reader {
   readonly layout: Layout;

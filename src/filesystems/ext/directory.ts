@@ -1,9 +1,10 @@
 /** Directory entries, live ones and those left in the slack behind them. Spec: Linux Documentation/filesystems/ext4/directory.rst. */
+
+import { entryName } from '../../bytes/entry-name.ts';
 import { u8, u16, u32, viewOf } from '../../bytes/little-endian.ts';
 import { type FoundName, nameFromUtf8 } from '../../bytes/text.ts';
 import { type EntryType } from '../../evidence/file-system.ts';
-import { entryName } from '../entry-name.ts';
-import { type Tell } from '../tell.ts';
+import { type Tell } from './tell.ts';
 
 export interface Name {
   readonly inode: number;

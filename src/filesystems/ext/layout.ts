@@ -3,8 +3,8 @@ import { u16, u32, viewOf } from '../../bytes/little-endian.ts';
 import { type ByteSource } from '../../bytes/source.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
-import { tellSome } from '../tell.ts';
 import { blockSizeOf, type FoundSuperblock, feature, readOnlyFeature, type Superblock } from './superblock.ts';
+import { tellSome } from './tell.ts';
 
 export interface Group {
   readonly blockBitmap: number;

@@ -4,11 +4,11 @@ import { type FoundName, nameFromUtf8 } from '../../bytes/text.ts';
 import { FormatError, ReadError } from '../../evidence/errors.ts';
 import { type Entry, type EntryAttribute, type EntryType } from '../../evidence/file-system.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
-import { type Tell, tellSome } from '../tell.ts';
 import { type Reader } from './content.ts';
 import { type Name, namesIn, namesItself } from './directory.ts';
 import { blockAreaAt, hasFlag, type Inode, inodeFlag, timesOf, typeOf } from './inode.ts';
 import { InodeSet, LiveNames } from './sets.ts';
+import { type Tell, tellSome } from './tell.ts';
 
 const deepest = 2000;
 const longestPath = 65_536;

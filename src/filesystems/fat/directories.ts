@@ -5,8 +5,8 @@ import { type FoundName } from '../../bytes/text.ts';
 import { ReadError } from '../../evidence/errors.ts';
 import { type Entry, type EntryTime } from '../../evidence/file-system.ts';
 import { type ProblemLog } from '../../evidence/problem.ts';
-import { logSome } from '../tell.ts';
 import { type Geometry } from './boot-sector.ts';
+import { logSome } from './log-some.ts';
 import { collectLongName, labelName, shortName } from './names.ts';
 import { namesItself, orphanClusters } from './orphans.ts';
 import {

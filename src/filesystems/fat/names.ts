@@ -1,6 +1,7 @@
 /** Short and long names. Spec: fatgen103, "Long Directory Entries"; the case flags are Windows NT's. */
+
+import { entryName } from '../../bytes/entry-name.ts';
 import { type FoundName, hex, latin1, nameFromUtf16 } from '../../bytes/text.ts';
-import { entryName } from '../entry-name.ts';
 import { isDeleted, type Slot } from './slot.ts';
 
 /** `BASE.EXT`; bytes above 0x7f stand for the code page of the machine that wrote them, which is not known: Latin-1, with the bytes beside it. */
