@@ -214,8 +214,11 @@ describe('HEIC', () => {
     ['a box that claims three', (bytes: Buffer) => bytes.writeUInt32BE(3, 24), ['exif.damaged']],
     ['an item beyond the file', (bytes: Buffer) => bytes.writeUInt32BE(0x7fff_ffff, bytes.indexOf('mdat') - 12), ['exif.damaged']],
     [
-      'two thousand million items',
-      (bytes: Buffer) => bytes.fill(0x7f, bytes.indexOf('iloc') + 10, bytes.indexOf('iloc') + 12),
+      'thousands of items, none of them the wanted one',
+      (bytes: Buffer) => {
+        bytes.writeUInt16BE(9, bytes.indexOf('Exif') - 4);
+        bytes.fill(0x7f, bytes.indexOf('iloc') + 10, bytes.indexOf('iloc') + 12);
+      },
       ['exif.damaged'],
     ],
   ])('%s', async (_, damage, codes) => {
