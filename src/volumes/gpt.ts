@@ -13,7 +13,7 @@ import { gptTypeLabel } from './gpt/types.ts';
 export const gpt: VolumeSystemFormat = {
   name: 'gpt',
   label: 'GUID partition table (GPT)',
-  recognises: (media, sectorSize) => hasHeader(media, sectorSize) && isLeftToGpt(media),
+  recognises: (media, sectorSize) => hasHeader(media, sectorSize) && isLeftToGpt(media, sectorSize),
   open: openGpt,
 };
 

@@ -218,6 +218,28 @@ describe('who owns a disk with both tables', () => {
     }
   });
 
+  it('neither where a file system has overwritten the start: the backup is left from before', () => {
+    // what `mkfs.fat -F 32`, `mkfs.ext4` (e2fsprogs zeroes the first two sectors) and `mkfs.ntfs` leave of the start of a whole disk
+    for (const [at, bytes] of [
+      [82, 'FAT32   '],
+      [1080, '\x53\xef'],
+      [3, 'NTFS    '],
+    ] as const) {
+      const disk = good();
+      disk.fill(0, 0, 34 * 512);
+      expect(gpt.recognises(memorySource(disk), 512)).toBe(true); // wiped, and nothing new
+      disk.write(bytes, at, 'latin1');
+      disk.writeUInt16BE(0x55aa, 510);
+      expect([gpt.recognises(memorySource(disk), 512), mbr.recognises(memorySource(disk), 512)]).toEqual([false, false]);
+    }
+  });
+
+  it('the GPT where the MBR holds only entries that make no sense', () => {
+    const disk = good();
+    disk.fill(0x66, 0, 510); // boot code up to 55 aa
+    expect(gpt.recognises(memorySource(disk), 512)).toBe(true);
+  });
+
   it('the MBR where it has partitions and none of them protects (UEFI 2.10 section 5.2.3), and it tells of the GPT', () => {
     const disk = good();
     putTable(disk, 0, [{ type: 0x83, first: 64, count: 100 }]);
