@@ -89,7 +89,8 @@ export function fileSystemContract(format: FileSystemFormat, name: string, volum
       const source = volume();
       const counted = failingSource(source, -1);
       [...format.open(counted, keepProblems()).entries()];
-      const step = Math.max(1, Math.floor(counted.reads / 100)); // every read of small volumes, 100 of large ones
+      // every read of small volumes, so many of large ones
+      const step = Math.max(1, Math.floor(counted.reads / (source.size > 16 * 1024 * 1024 ? 25 : 100)));
       for (let failAt = 0; failAt < counted.reads; failAt += step) {
         const problems = keepProblems();
         try {

@@ -3,6 +3,12 @@ import { memorySource } from '../../src/bytes/source.ts';
 import { fixture } from '../support/fixture.ts';
 import { open } from './witness.ts';
 
+/** Processor time of this process so far: a busy machine does not lengthen it. */
+export function cpuMilliseconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 const bytesOf = (name: string): Uint8Array => {

@@ -3,26 +3,26 @@ import { memorySource } from '../../src/bytes/source.ts';
 import { FormatError } from '../../src/evidence/errors.ts';
 import { ext } from '../../src/filesystems/ext.ts';
 import { keepProblems } from '../support/problems.ts';
-import { extImage } from './damage.ts';
+import { cpuMilliseconds, extImage } from './damage.ts';
 import { open } from './witness.ts';
 
 const extents = () => extImage('ext-ext4-inline');
 const pointers = () => extImage('ext-ext2-indirect');
 
-/** Lists the damaged volume; a second is far more than it may take. */
+/** Lists the damaged volume; a second of processor time is far more than it may take. */
 function examine(bytes: Uint8Array) {
-  const begun = performance.now();
+  const begun = cpuMilliseconds();
   const listed = open(memorySource(bytes));
-  expect(performance.now() - begun).toBeLessThan(1000);
+  expect(cpuMilliseconds() - begun).toBeLessThan(1000);
   return { ...listed, at: (path: string) => listed.entries.find((entry) => entry.path === path) };
 }
 
 function contentOf(bytes: Uint8Array, path: string) {
   const { fileSystem, problems, at } = examine(bytes);
-  const begun = performance.now();
+  const begun = cpuMilliseconds();
   const content = fileSystem.content(at(path)!.address);
   const head = content.read(0, 1 << 16);
-  expect(performance.now() - begun).toBeLessThan(1000);
+  expect(cpuMilliseconds() - begun).toBeLessThan(1000);
   return { content, head, problems };
 }
 

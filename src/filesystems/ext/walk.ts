@@ -64,11 +64,14 @@ const onlyUnreadable =
   (code, message, at) =>
     code === 'read.bad-sector' ? tell(code, message, at) : undefined;
 
+/** What is told of is listed all the same. */
+const hidesNothing = new Set(['ext.unallocated-inode', 'ext.directory-cycle']);
+
 const tellFor =
   (problems: ProblemLog, address: string): Tell =>
   (code, message, at) => {
     const full = message.startsWith('inode ') ? message : `inode ${address}: ${message}`;
-    problems.add({ code, message: full, address, ...(at === undefined ? {} : { at }), hidesEvidence: true });
+    problems.add({ code, message: full, address, ...(at === undefined ? {} : { at }), hidesEvidence: !hidesNothing.has(code) });
   };
 
 function* listDirectory(walk: Walk, { inode: number, path, depth }: Place): Iterable<Entry> {

@@ -122,11 +122,11 @@ function* slotsOf(walk: Walk, place: Place): Iterable<{ slot: Slot; offset: numb
     yield* slotsIn(walk, geometry.rootOffset, geometry.rootSize);
     return;
   }
-  const tell = (code: string, message: string) =>
-    problems.add({ code, message: `directory ${place.address}: ${message}`, address: place.address, hidesEvidence: place.live });
+  const tell = (code: string, message: string, hidesEvidence = place.live) =>
+    problems.add({ code, message: `directory ${place.address}: ${message}`, address: place.address, hidesEvidence });
   for (let cluster = place.cluster; ; ) {
     if (visited[cluster >> 3]! & (1 << (cluster & 7))) {
-      tell('fat.directory-cycle', `cluster ${cluster} was listed already as part of a directory; it is not listed again`);
+      tell('fat.directory-cycle', `cluster ${cluster} was listed already as part of a directory; it is not listed again`, false);
       return;
     }
     try {
