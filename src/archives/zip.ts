@@ -42,7 +42,7 @@ async function openZip(given: ByteSource, budget: Budget, problems: ProblemLog):
   async function* members(): AsyncIterable<Member> {
     let index = 0;
     for await (const entry of allEntries(source, directory, problems)) {
-      const member = memberOf(entry, index++, problems);
+      const member = memberOf(entry, index++);
       entries.set(member, entry);
       yield member;
     }

@@ -3,7 +3,7 @@ import { type ByteSource } from '../bytes/source.ts';
 import { type FoundName } from '../bytes/text.ts';
 import { type EntryTime } from './file-system.ts';
 import { type Budget } from './limits.ts';
-import { type ProblemLog } from './problem.ts';
+import { type Problem, type ProblemLog } from './problem.ts';
 
 export interface ArchiveFormat {
   /** Stands in locators: never renamed. */
@@ -19,7 +19,7 @@ export interface ArchiveFormat {
 
 export interface Archive {
   readonly facts: Readonly<Record<string, string | number | boolean>>;
-  /** In the order of the archive's own directory. A hostile name is a problem and the member is still listed. */
+  /** In the order of the archive's own directory. A hostile name is a problem of its member, which is still listed. */
   members(): AsyncIterable<Member> | Iterable<Member>;
   /**
    * The unpacked content in pieces, each valid until the next is asked for. Spends the budget for what it really produces (never what headers claim).
@@ -40,5 +40,7 @@ export interface Member {
   readonly times: readonly EntryTime[];
   readonly mode?: number;
   readonly encrypted: boolean;
+  /** What is wrong with its entry in the directory: whoever lists members adds these at the member's own place. */
+  readonly problems: readonly Problem[];
   readonly facts?: Readonly<Record<string, string | number | boolean>>;
 }

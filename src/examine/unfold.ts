@@ -79,6 +79,7 @@ async function takeMember({ record, format, archive, member, budget, examination
   const { locator, again } = memberLocator(record.locator, format.name, member, used);
   const listed = recordOfMember(member, `${record.path}/${member.path}`, locator);
   problems.locate = () => locator;
+  for (const problem of member.problems) problems.add(problem);
   if (again) problems.add({ code: 'archive.name-twice', message: 'another member of the archive has the same path' });
   if (member.type === 'symlink' || (member.type === 'directory' && member.claimedSize === 0)) {
     const target = member.type === 'symlink' ? targetOf(archive.content(member), problems) : {};

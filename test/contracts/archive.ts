@@ -36,6 +36,7 @@ export async function listArchive(format: ArchiveFormat, source: ByteSource, lim
     const archive = await format.open(source, budget, problems);
     for await (const member of archive.members()) {
       budget.spendEntry();
+      for (const problem of member.problems) problems.add(problem);
       members.push({ path: member.path, type: member.type, ...readMember(archive.content(member)) });
     }
     return { members, problems, stopped: null };

@@ -82,6 +82,7 @@ describe('whatever an archive claims', () => {
       claimedSize: size,
       times,
       encrypted: true,
+      problems: [],
       facts: { method: 8 },
     };
     const record = recordOfMember(made, safe.text, 'image:/zip:x');

@@ -102,6 +102,19 @@ describe('bombs', () => {
   });
 });
 
+it('a hostile name is a problem of its member, and stands in its record', async () => {
+  const { problems, rows, row } = await examined(
+    'z.zip',
+    buildZip([
+      { name: '../up', data: 'x' },
+      { name: 'ok', data: 'y' },
+    ]),
+  );
+  expect(problems.map(({ code, locator }) => [code, locator])).toEqual([['zip.name-unsafe', `${locatorOf('z.zip')}/zip:up`]]);
+  expect(row('z.zip/up').record.problems).toEqual(['zip.name-unsafe']);
+  expect(rows.filter(({ record }) => record.problems !== undefined)).toHaveLength(1);
+});
+
 describe('what is no plain file', () => {
   it('a symbolic link keeps its target and is never followed; one that leads out is a problem', async () => {
     const link = (name: string, data: string): Part => ({ name, data, mode: 0o120777 });

@@ -5,7 +5,7 @@ import { i32, u8, u16, u32, u64, viewOf } from '../../bytes/little-endian.ts';
 import { type FoundName, hex, nameFromUtf8, safeText } from '../../bytes/text.ts';
 import { type Member } from '../../evidence/archive.ts';
 import { type EntryTime } from '../../evidence/file-system.ts';
-import { type ProblemLog } from '../../evidence/problem.ts';
+import { type Problem } from '../../evidence/problem.ts';
 import { cp437 } from './cp437.ts';
 import { type DirectoryEntry } from './directory.ts';
 
@@ -13,17 +13,11 @@ const unixHosts = new Set([3, 19]); // UNIX, macOS: mode in the upper half of th
 const utf8Flag = 0x800;
 const encryptedFlag = 0x1;
 
-export function memberOf(entry: DirectoryEntry, index: number, problems: ProblemLog): Member {
+export function memberOf(entry: DirectoryEntry, index: number): Member {
   const name = nameOf(entry);
   const mode = unixHosts.has(entry.hostSystem) ? entry.externalAttributes >>> 16 : 0;
   const { path, faults } = harmless(name.text, index);
   if (name.raw !== undefined && /[\ufffd\u2400]/.test(name.text)) faults.push(`is no valid text (bytes ${name.raw.slice(0, 400)})`);
-  if (faults.length > 0) {
-    problems.add({
-      code: 'zip.name-unsafe',
-      message: `member ${index}: its name ${faults.join(', ')}; it is shown as '${path.slice(0, 200)}'`,
-    });
-  }
   const isDirectory =
     name.text.endsWith('/') || (mode & 0xf000) === 0x4000 || (entry.hostSystem === 0 && (entry.externalAttributes & 0x10) !== 0);
   return {
@@ -35,9 +29,15 @@ export function memberOf(entry: DirectoryEntry, index: number, problems: Problem
     times: timesOf(entry),
     ...(mode === 0 ? {} : { mode: mode & 0o7777 }),
     encrypted: (entry.flags & encryptedFlag) !== 0,
+    problems: faults.length === 0 ? [] : [unsafeName(index, path, faults)],
     facts: factsOf(entry),
   };
 }
+
+const unsafeName = (index: number, path: string, faults: readonly string[]): Problem => ({
+  code: 'zip.name-unsafe',
+  message: `member ${index}: its name ${faults.join(', ')}; it is shown as '${path.slice(0, 200)}'`,
+});
 
 const longestComment = 1024;
 
