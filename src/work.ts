@@ -33,7 +33,12 @@ const watchdog = setInterval(() => {
 closeWithGrace({ delay: 30_000 }, async ({ err }) => {
   if (err !== undefined) installation.log.error({ err }, 'stopping because of an error');
   clearInterval(watchdog);
-  await worker.stop({ abort: true });
-  await installation.close();
+  try {
+    await worker.stop({ abort: true });
+    await installation.close();
+  } catch (error) {
+    installation.log.error({ err: error }, 'not everything could be given back: other workers find it');
+    await installation.exit(1);
+  }
   await installation.exit(err === undefined ? 0 : 1);
 });

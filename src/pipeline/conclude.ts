@@ -1,5 +1,5 @@
 /** The last step: the evidence is digested once more and compared, the catalogue is sealed. */
-import { mkdir, rename } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type StoredHash } from '../evidence/image.ts';
 import { type HashMediaResult, type SealedCatalogue, type SegmentDigest, type SurveyResult } from '../evidence/task.ts';
@@ -46,6 +46,7 @@ async function sealEntries(context: StepContext): Promise<SealedCatalogue> {
   const { examination, unit, database, dataFolder } = context;
   const folder = catalogueFolder(dataFolder, examination.id);
   await mkdir(folder, { recursive: true, mode: 0o700 });
+  await removeDrafts(folder, Number(unit.fence));
   const entriesPath = join(folder, `entries.${unit.fence}.jsonl`);
   const csvPath = join(folder, `entries.${unit.fence}.csv`);
   await exportRecords(database, examination.id, entriesPath, () => undefined);
@@ -56,6 +57,14 @@ async function sealEntries(context: StepContext): Promise<SealedCatalogue> {
   await rename(entriesPath, join(folder, 'entries.jsonl'));
   await rename(csvPath, join(folder, 'entries.csv'));
   return sealed;
+}
+
+/** What tries before this one have left: their process was killed, or they are too late and would only write the same. */
+async function removeDrafts(folder: string, fence: number): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const earlier = /^entries\.(\d+)\.(jsonl|csv)$/.exec(name);
+    if (earlier !== null && Number(earlier[1]) < fence) await rm(join(folder, name), { force: true });
+  }
 }
 
 /** The evidence as it is now. Where it cannot be read any more, however often it is tried, that is what there is to say. */

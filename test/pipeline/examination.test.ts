@@ -4,7 +4,19 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash, createPublicKey, randomUUID } from 'node:crypto';
-import { appendFileSync, copyFileSync, mkdtempSync, readFileSync, renameSync, rmSync, unlinkSync, utimesSync } from 'node:fs';
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -12,6 +24,7 @@ import { readChain } from '../../src/custody/chain.ts';
 import { type ChainedEvent } from '../../src/custody/event.ts';
 import { type ThreadPool } from '../../src/evidence/task.ts';
 import { runUnit, type Workplace } from '../../src/pipeline/run-unit.ts';
+import { catalogueFolder } from '../../src/store/conclusion.ts';
 import { readLedger } from '../../src/store/ledger.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { fixtureExpected, fixturePath } from '../support/fixture.ts';
@@ -181,13 +194,13 @@ it('every event has the fields that a custody event must have, each step those o
 describe('stopped and gone on with', () => {
   it('told to stop, a worker gives back what it holds and ends; the next goes on; submitting again resumes', async () => {
     const { examinationId } = await laboratory.submit(image, 'A-1');
-    const first = laboratory.startWorker({ threads: 1, environment: { CUSTODIA_FAILURES: '1' } });
+    const first = laboratory.startWorker({ threads: 1 });
     await vi.waitFor(
       async () => {
-        const { rows } = await database.pool.query("select 1 from unit where kind = 'examine-files' and status = 'done'");
-        expect(rows.length).toBeGreaterThan(5);
+        const { rows } = await database.pool.query("select 1 from unit where status = 'done'");
+        expect(rows.length).toBeGreaterThan(0);
       },
-      { timeout: 30_000, interval: 20 },
+      { timeout: 30_000, interval: 5 },
     );
     const asked = performance.now();
     expect(await ended(first)).toEqual({ code: 0, signal: null });
@@ -205,7 +218,7 @@ describe('stopped and gone on with', () => {
 
   it('all killed: another goes on', async () => {
     const { examinationId } = await laboratory.submit(image, 'A-1');
-    const workers = [1, 2].map(() => laboratory.startWorker({ environment: { CUSTODIA_FAILURES: '1' } }));
+    const workers = [1, 2].map(() => laboratory.startWorker());
     await vi.waitFor(
       async () => {
         const { rows } = await database.pool.query("select 1 from unit where worker_id is not null and status = 'open'");
@@ -215,9 +228,13 @@ describe('stopped and gone on with', () => {
     );
     for (const worker of workers) worker.process.kill('SIGKILL');
     await Promise.all(workers.map(({ exited }) => exited));
+    const sealed = catalogueFolder(laboratory.dataFolder, examinationId);
+    mkdirSync(sealed, { recursive: true });
+    writeFileSync(join(sealed, 'entries.0.jsonl'), 'half a li'); // as a worker leaves it that dies while it seals
     laboratory.startWorker({ threads: 2 });
     const { status } = await laboratory.concluded(examinationId);
     expect(status).toBe('complete');
+    expect(readdirSync(sealed).sort()).toEqual(['entries.csv', 'entries.jsonl']);
     const { wrong } = await checkRecord(database.pool, examinationId, laboratory.installation.signer.privateKey);
     expect(wrong).toEqual([]);
   });
