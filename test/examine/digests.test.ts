@@ -83,9 +83,11 @@ it('a name that is none is refused, with those that are', () => {
   expect(() => createDigests(['sha257'])).toThrow(/sha257.*blake3/);
 });
 
-describe.skipIf(!hasTool('sha256sum'))('coreutils', () => {
-  it.each(['md5', 'sha1', 'sha256', 'sha512'])('%ssum gives the same of a file', (name) => {
-    const path = fixturePath('zip-plain');
-    expect(digestsOf([name], readFileSync(path))[name]).toBe(toolOutput(`${name}sum`, [path]).split(' ')[0]);
-  });
+describe('coreutils', () => {
+  for (const name of ['md5', 'sha1', 'sha256', 'sha512']) {
+    it.skipIf(!hasTool(`${name}sum`))(`${name}sum gives the same of a file`, () => {
+      const path = fixturePath('zip-plain');
+      expect(digestsOf([name], readFileSync(path))[name]).toBe(toolOutput(`${name}sum`, [path]).split(' ')[0]);
+    });
+  }
 });
