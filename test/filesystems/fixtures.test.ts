@@ -1,9 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { type Entry } from '../../src/evidence/file-system.ts';
 import { ext } from '../../src/filesystems/ext.ts';
+import { findBootSector, geometryOf } from '../../src/filesystems/fat/boot-sector.ts';
+import { orphanClusters } from '../../src/filesystems/fat/orphans.ts';
+import { openTable } from '../../src/filesystems/fat/table.ts';
 import { fat } from '../../src/filesystems/fat.ts';
 import { fileSystemContract } from '../contracts/file-system.ts';
 import { fixture, fixtureExpected } from '../support/fixture.ts';
+import { keepProblems } from '../support/problems.ts';
 import { differences, open, otherContents, seconds, type Witnessed } from './witness.ts';
 
 const fatFixtures = ['fat-fat12-deleted', 'fat-fat16-fragmented', 'fat-fat32-orphans'];
@@ -86,6 +90,22 @@ describe('FAT', () => {
     const orphans = entries.filter(({ path }) => path.startsWith('$OrphanFiles/')).map(({ path, type }) => `${type} ${path}`);
     // the directory `gone` of the source tree: first.log and deeper/second.log. mdeltree has overwritten the first letters
     expect(orphans).toEqual(['file $OrphanFiles/_irst.log', 'directory $OrphanFiles/_eeper', 'file $OrphanFiles/_eeper/_econd.log']);
+  });
+});
+
+describe('the search in free clusters', () => {
+  it('ends at its limit, and says where', () => {
+    const volume = fixture('fat-fat32-orphans');
+    const problems = keepProblems();
+    const geometry = geometryOf(findBootSector(volume)!.boot);
+    const table = openTable(volume, geometry, problems);
+    const search = { volume, geometry, table, problems, isListed: () => false };
+    expect([...orphanClusters({ ...search, mostBytes: volume.size })].length).toBeGreaterThan(0);
+    expect(problems.all).toEqual([]);
+    expect([...orphanClusters({ ...search, mostBytes: 100 })]).toEqual([]);
+    // fsck.fat 4.2: clusters in use are the first ones; the first free one is where the search begins and ends
+    const { offset } = [...fat.open(volume, keepProblems()).unallocated()][0]!;
+    expect(problems.all).toMatchObject([{ code: 'fat.free-not-searched', at: offset }]);
   });
 });
 

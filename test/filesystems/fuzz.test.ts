@@ -87,6 +87,36 @@ const volumes: [string, FileSystemFormat, number][] = [
   ['ext-ext4-groups', ext, 100],
 ];
 
+/** The volume with one field of 1, 2 or 4 bytes replaced. */
+function withField(source: ByteSource, at: number, width: number, value: number): ByteSource {
+  return makeSource(source.size, (target, offset) => {
+    const got = source.readInto(target, offset);
+    for (let byte = 0; byte < width; byte++) {
+      if (at + byte >= offset && at + byte < offset + got) target[at + byte - offset] = (value >>> (8 * byte)) & 0xff;
+    }
+    return got;
+  });
+}
+
+describe('each field of what all else is computed from, at its edges', () => {
+  it.each<[string, FileSystemFormat, number[], number, number]>([
+    ['ext-ext2-indirect', ext, [4], 1024, 1024 + 0x180], // super.rst
+    ['ext-ext4-inline', ext, [4], 1024, 1024 + 0x180],
+    ['fat-fat16-fragmented', fat, [1, 2, 4], 11, 62], // fatgen103, "Boot Sector and BPB"
+  ])('%s', (name, format, widths, from, to) => {
+    const source = fixture(name);
+    for (const width of widths) {
+      for (let at = from; at < to; at += width) {
+        for (const value of [0, 1, 0x80, 0x7fff_ffff, 0xffff_ffff]) {
+          const begun = cpuMilliseconds();
+          examine(format, withField(source, at, width, value));
+          expect(cpuMilliseconds() - begun, `${width} bytes at ${at}: ${value}`).toBeLessThan(1000);
+        }
+      }
+    }
+  });
+});
+
 describe('mutants with fixed seeds end soon, and refuse in known ways only', () => {
   it.each(volumes)('%s', (name, format, count) => {
     const source = fixture(name);

@@ -26,6 +26,8 @@ import { type Table } from './table.ts';
 
 const deepest = 1000;
 const longestPath = 65_536;
+/** Of free clusters, for deleted directories: 40 s at 100 MB/s. */
+const searchedBytes = 4 * 1024 ** 3;
 
 interface Place {
   readonly path: string;
@@ -55,7 +57,7 @@ export function* walkDirectories(volume: ByteSource, geometry: Geometry, table: 
   const walk: Walk = { volume, geometry, table, problems, visited, waiting: [root] };
   yield* listWaiting(walk);
   const isListed = (cluster: number) => (visited[cluster >> 3]! & (1 << (cluster & 7))) !== 0;
-  for (const cluster of orphanClusters({ volume, geometry, table, problems, isListed })) {
+  for (const cluster of orphanClusters({ volume, geometry, table, problems, isListed, mostBytes: searchedBytes })) {
     const address = String(addressOf(geometry, geometry.clusterOffset(cluster)));
     walk.waiting.push({ path: '$OrphanFiles', depth: 1, cluster, live: false, address, found: true });
     yield* listWaiting(walk);

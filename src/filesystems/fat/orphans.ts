@@ -12,6 +12,8 @@ export interface OrphanSearch {
   readonly table: Table;
   readonly problems: ProblemLog;
   isListed(cluster: number): boolean;
+  /** Bytes of free clusters that are read at most: no entry comes meanwhile, and who waits for one must not wait for hours. */
+  readonly mostBytes: number;
 }
 
 const readAtOnce = 1024 * 1024;
@@ -48,11 +50,18 @@ function* marked(set: Uint8Array): Iterable<number> {
 
 /** Every free cluster that does not begin with zeros, read in large pieces. */
 function* freeClusters(search: OrphanSearch): Iterable<{ cluster: number; content: Uint8Array }> {
-  const { volume, geometry } = search;
+  const { volume, geometry, problems, mostBytes } = search;
+  let bytesLeft = mostBytes;
   const { clusterSize, clusterOffset } = geometry;
   const buffer = new Uint8Array(Math.max(readAtOnce, clusterSize));
   for (const { first, count } of freeRuns(search, Math.floor(buffer.length / clusterSize))) {
     const offset = clusterOffset(first);
+    bytesLeft -= count * clusterSize;
+    if (bytesLeft < 0) {
+      const message = `${mostBytes} bytes of free clusters were searched for deleted directories, those from byte ${offset} on were not`;
+      problems.add({ code: 'fat.free-not-searched', message, at: offset });
+      return;
+    }
     const target = buffer.subarray(0, Math.min(count * clusterSize, volume.size - offset));
     const readable = readPiece(search, target, offset);
     for (let at = 0; at + clusterSize <= readable; at += clusterSize) {
