@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { Command, InvalidArgumentError } from 'commander';
+import { refuseUnusableDataFolder } from './cli/data-folder.ts';
 import { CommandError, exitCodes } from './cli/exit-codes.ts';
 import { refuseDeceptiveNames } from './cli/names.ts';
 import { findSets, standardProfile } from './cli/process.ts';
@@ -117,7 +118,9 @@ async function submitImage(installation: Installation, request: SubmitRequest): 
 }
 
 async function serve(flags: Flags): Promise<void> {
-  const installation = await openInstallation(readConfig(flags, process.env, availableParallelism()));
+  const config = readConfig(flags, process.env, availableParallelism());
+  await refuseUnusableDataFolder(config.dataFolder);
+  const installation = await openInstallation(config);
   try {
     const { token, path } = await apiToken(join(installation.config.dataFolder, 'keys'));
     const worker = await installation.startWorker(() => undefined);

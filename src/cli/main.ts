@@ -5,6 +5,7 @@ import { readConfig } from '../config.ts';
 import { type Installation, openInstallation, packageVersion } from '../installation.ts';
 import { writeExaminationReport } from '../reports/assemble.ts';
 import { cat, chooseExamination, listAll, listFound, refuseOpenExamination, show } from './browse.ts';
+import { refuseUnusableDataFolder } from './data-folder.ts';
 import { demo } from './demo.ts';
 import { doctor } from './doctor.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -44,7 +45,9 @@ async function withInstallation<T>(options: Common, work: (installation: Install
   const onStage = (what: string) => {
     if (process.stderr.isTTY && options.json !== true) process.stderr.write(`${what}\n`);
   };
-  const installation = await openInstallation(configOf(options), onStage);
+  const config = configOf(options);
+  await refuseUnusableDataFolder(config.dataFolder);
+  const installation = await openInstallation(config, onStage);
   try {
     return await work(installation);
   } finally {

@@ -86,6 +86,11 @@ describe('what cannot be taken in', () => {
       ['process', 'x', ...names.with(5, 'a'.repeat(100_000)), '--out', 'o'],
       /examiner: found 100000 characters, expected at most 500/,
     ],
+    [
+      'a data folder below a file',
+      ['list', '--data', 'evidence/empty.E01/data'],
+      /data folder .*: cannot be used by this account \(ENOTDIR\); --data or CUSTODIA_DATA names another \[data\.folder\]/,
+    ],
     ['a place for the report below a file', ['process', 'x', ...names, '--out', 'evidence/empty.E01/o'], /o: cannot be (used|made)/],
   ])('%s', async (_what, args, message) => {
     put('empty.E01', '');
