@@ -61,9 +61,10 @@ function makeExt(image: string, tree: string, deleted: readonly string[], option
 }
 
 describe.skipIf(missing.length > 0)(`listings agree with fls, istat and icat (needs ${programs.join(', ')})`, () => {
-  const work = mkdtempSync(join(tmpdir(), 'custodia-filesystems-'));
+  let work = '';
   const images: Record<string, string> = {};
   beforeAll(() => {
+    work = mkdtempSync(join(tmpdir(), 'custodia-filesystems-'));
     const makers: [string, (image: string, tree: string, deleted: string[]) => void][] = [
       ['FAT12', (image, tree, deleted) => makeFat(image, tree, deleted, 12, 4000)],
       ['FAT16', (image, tree, deleted) => makeFat(image, tree, deleted, 16, 16_000)],
