@@ -48,7 +48,8 @@ describe.each(all)('%s', (name) => {
     expect(free).toBe(freeBytes);
   });
 
-  it.skipIf(expected.entries.length === 0)('has the list of the Sleuth Kit, and the content that icat gives', () => {
+  if (expected.entries.length === 0) return; // bigalloc: sleuthkit 4.11.1 does not know it
+  it('has the list of the Sleuth Kit, and the content that icat gives', () => {
     const { fileSystem, entries, problems } = open(fixture(name));
     const witnessed: Witnessed[] = expected.entries;
     const isLabel = ({ path }: Witnessed) => path.trimEnd() === expected.facts.label;
