@@ -9,23 +9,22 @@ export function shortName(slot: Slot): FoundName {
   const bytes = slot.bytes.slice(0, 11);
   if (bytes[0] === 0x05) bytes[0] = 0xe5;
   if (isDeleted(slot)) bytes[0] = 0x5f; // as the Sleuth Kit shows it: the first character is lost
-  const text = (part: Uint8Array, lower: boolean) => {
-    const plain = latin1(part).trimEnd();
-    return lower ? plain.toLowerCase() : plain;
-  };
-  const base = text(bytes.subarray(0, 8), (slot.caseFlags & 0x08) !== 0);
-  const extension = text(bytes.subarray(8), (slot.caseFlags & 0x10) !== 0);
+  const padded = latin1(bytes);
+  const text = (part: string, lower: boolean) => (lower ? part.trimEnd().toLowerCase() : part.trimEnd());
+  const base = text(padded.slice(0, 8), (slot.caseFlags & 0x08) !== 0);
+  const extension = text(padded.slice(8), (slot.caseFlags & 0x10) !== 0);
   const name = extension === '' ? base : `${base}.${extension}`;
-  const plain = bytes.every((byte) => byte >= 0x20 && byte < 0x7f);
-  return entryName(plain ? { text: name } : { text: name, raw: hex(bytes) }, bytes);
+  return entryName(isPlain(padded) ? { text: name } : { text: name, raw: hex(bytes) }, bytes);
 }
+
+const isPlain = (text: string): boolean => /^[\x20-\x7e]*$/.test(text);
 
 /** The name of the volume: 11 characters without a point. */
 export function labelName(slot: Slot): FoundName {
   const bytes = slot.bytes.slice(0, 11);
   if (isDeleted(slot)) bytes[0] = 0x5f;
   const text = latin1(bytes).trimEnd();
-  return bytes.every((byte) => byte >= 0x20 && byte < 0x7f) ? { text } : { text, raw: hex(bytes) };
+  return isPlain(text) ? { text } : { text, raw: hex(bytes) };
 }
 
 /** "ChkSum()" of fatgen103. */
