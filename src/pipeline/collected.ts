@@ -2,11 +2,11 @@
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { zstdCompress, zstdDecompress } from 'node:zlib';
+import { type ZstdOptions, zstdCompress, zstdDecompress } from 'node:zlib';
 import { type Batch, type ListedFile } from '../evidence/task.ts';
 
 const inMemory = 32 * 1024 * 1024;
-const compress = promisify(zstdCompress);
+const compress: (bytes: Uint8Array, options: ZstdOptions) => Promise<Buffer> = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
 /** Files for a child unit, packed. */
@@ -35,7 +35,7 @@ export function collect(scratchFolder: string, name: string): Collected {
     async take(batch) {
       if (batch.kind === 'rows') kept[batch.table].push(await spool.keep(batch.rows));
       else if (batch.kind === 'files') {
-        const payload = await compress(batch.files);
+        const payload = await pack(batch.files);
         kept.files.push({ piece: await spool.keep(payload), count: batch.count, bytes: batch.bytes });
       }
     },
@@ -57,12 +57,15 @@ export async function singleFiles(payload: Uint8Array, sizeOf: (file: ListedFile
     .filter((line) => line !== '');
   return Promise.all(
     lines.map(async (line) => ({
-      payload: await compress(Buffer.from(`${line}\n`)),
+      payload: await pack(Buffer.from(`${line}\n`)),
       count: 1,
       bytes: sizeOf(JSON.parse(line) as ListedFile),
     })),
   );
 }
+
+/** Told the size, zstd takes no more memory than so much needs. */
+const pack = (bytes: Uint8Array): Promise<Buffer> => compress(bytes, { pledgedSrcSize: bytes.length });
 
 export const unpack = (payload: Uint8Array): Promise<Buffer> => decompress(payload);
 
