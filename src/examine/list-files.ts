@@ -7,9 +7,12 @@ import { type EntryRecord, entryLocator, entryRow, recordOfEntry } from './entry
 import { type Outlet } from './outlet.ts';
 import { type LocatedProblems } from './problems.ts';
 
-/** A batch ends when it holds so many files or so many bytes of content: large enough to be cheap, small enough to be tried again. */
-const batchFiles = 512;
-const batchBytes = 256 * 1024 * 1024;
+/**
+ * A batch ends when it holds so many bytes of content or so many files: large enough to be cheap, small enough to be tried again. Where there
+ * are many files batches grow with them: every unit costs about the same besides its files, and a million makes hundreds of units, not thousands.
+ */
+const batchBytes = 64 * 1024 * 1024;
+const batchFiles = { least: 512, most: 4096, ofListed: 1 / 16 };
 
 export async function listFiles(
   fileSystem: FileSystem,
@@ -100,7 +103,11 @@ class FileBatch {
   async add(file: ListedFile, size: number): Promise<void> {
     this.#files.push(file);
     this.#bytes += size;
-    if (this.#files.length >= batchFiles || this.#bytes >= batchBytes) await this.send();
+    if (this.#files.length >= this.#enough() || this.#bytes >= batchBytes) await this.send();
+  }
+
+  #enough(): number {
+    return Math.min(batchFiles.most, Math.max(batchFiles.least, this.totalFiles * batchFiles.ofListed));
   }
 
   async send(): Promise<void> {
