@@ -58,7 +58,7 @@ const ourStep = (name: string, stdout: string, script: string, ...args: string[]
 function wholeProcess(bench: Bench, image: string, data: string, proportional = false): Contender {
   return {
     name: 'custodia process',
-    run(round) {
+    async run(round) {
       const out = join(bench.work, 'report');
       rmSync(out, { recursive: true, force: true });
       const exhibit = `${process.pid}-${performance.now()}-${round}`;
@@ -78,7 +78,12 @@ function wholeProcess(bench: Bench, image: string, data: string, proportional = 
         data,
       ];
       const stdout = join(bench.work, 'custodia.out');
-      return runWatched({ command: process.execPath, args: [...args, '--json'], stdout, dataFolder: data, proportional }, [0, 4]);
+      const run = await runWatched(
+        { command: process.execPath, args: [...args, '--json'], stdout, dataFolder: data, proportional },
+        [0, 4],
+      );
+      rmSync(out, { recursive: true });
+      return run;
     },
   };
 }
