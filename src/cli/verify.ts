@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { leafSize } from '../config.ts';
 import { keyIdOf } from '../custody/dsse.ts';
-import { readSigner } from '../custody/signer.ts';
+import { readSigner, type Signer } from '../custody/signer.ts';
 import { openThreadPool } from '../pipeline/piscina-pool.ts';
 import { TaskError } from '../pipeline/task-error.ts';
 import { type Check } from '../reports/verify/check.ts';
@@ -67,7 +67,7 @@ async function readTrust(
 ): Promise<{ fingerprints: Set<string>; keys: Map<string, KeyObject> }> {
   const fingerprints = new Set<string>();
   const keys = new Map<string, KeyObject>();
-  const own = trust.length === 0 ? await readSigner(join(dataFolder, 'keys')) : null;
+  const own = trust.length === 0 ? await readOwnKey(dataFolder) : null;
   if (own !== null) {
     fingerprints.add(own.keyId);
     keys.set(own.keyId, createPublicKey(own.publicKeyPem));
@@ -81,6 +81,16 @@ async function readTrust(
     }
   }
   return { fingerprints, keys };
+}
+
+/** The key of the installation at hand, where there is one. */
+async function readOwnKey(dataFolder: string): Promise<Signer | null> {
+  try {
+    return await readSigner(join(dataFolder, 'keys'));
+  } catch (error) {
+    const text = `the key of the installation in ${dataFolder} cannot be used: ${(error as Error).message}; --trust names another`;
+    throw new CommandError(exitCodes.refused, 'trust.own-key', text);
+  }
 }
 
 async function readKeyFile(path: string): Promise<KeyObject> {

@@ -2,7 +2,7 @@
 import { type KeyObject } from 'node:crypto';
 import { join } from 'node:path';
 import { reportFiles } from './findings.ts';
-import { attempt, type Check, fail, incomplete, unchecked } from './verify/check.ts';
+import { attempt, type Check, incomplete, troubleOf, unchecked } from './verify/check.ts';
 import {
   checkCatalogue,
   checkItself,
@@ -64,8 +64,7 @@ function openSafely(folder: string): OpenedReport {
   try {
     return openReport(folder);
   } catch (error) {
-    const text = `report.json could not be read: ${error instanceof Error ? error.message : String(error)}`;
-    return { findings: null, digest: '', checks: [fail('report', text)] };
+    return { findings: null, digest: '', checks: [troubleOf('report', 'report.json could not be read', error)] };
   }
 }
 

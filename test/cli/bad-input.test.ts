@@ -191,6 +191,12 @@ describe.skipIf(!isRoot || !hasTool('setpriv'))('as an ordinary user (setpriv of
     const unreadable = await asNobody('process', join(evidence, 'secret.E01'), ...names, '--out', join(home, 'out'));
     expect([unreadable.status, unreadable.stdout], unreadable.stderr).toEqual([3, '']);
     expect(unreadable.stderr).toMatch(/secret\.E01: cannot be read by this account \(EACCES\) \[image\.unreadable\]/);
+    mkdirSync(desk.path('locked/keys'), { mode: 0o700, recursive: true });
+    const foreign = await asNobody('verify', home, '--data', desk.path('locked'));
+    expect([foreign.status, foreign.stderr], foreign.stderr).toEqual([3, expect.stringContaining('[trust.own-key]')]);
+    const report = desk.path('locked/report');
+    mkdirSync(report, { mode: 0o700 });
+    expect((await asNobody('verify', report)).status).toBe(2); // a folder that may not be read contradicts nothing
     const unwritable = await asNobody('process', join(evidence, 'empty.E01'), ...names, '--out', join(desk.folder, 'out'));
     expect([unwritable.status, unwritable.stderr.includes('[out.unusable]')], unwritable.stderr).toEqual([3, true]);
   });

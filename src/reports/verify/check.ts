@@ -20,8 +20,15 @@ export function attempt(what: string, check: () => readonly Check[]): readonly C
   try {
     return check();
   } catch (error) {
-    return [fail(what, `could not be checked: ${error instanceof Error ? error.message : String(error)}`)];
+    return [troubleOf(what, 'could not be checked', error)];
   }
+}
+
+/** What the operating system refuses says nothing about the report: then the check is only missing. */
+export function troubleOf(what: string, text: string, error: unknown): Check {
+  const message = error instanceof Error ? error.message : String(error);
+  const isRefusal = error instanceof Error && 'syscall' in error;
+  return isRefusal ? incomplete(what, `${text}: ${message}`) : fail(what, `${text}: ${message}`);
 }
 
 /** `ok` where nothing contradicts, else one `fail` with the first contradictions. */

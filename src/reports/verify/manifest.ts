@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { EnvelopeError, keyIdOf, openEnvelope, parseEnvelope } from '../../custody/dsse.ts';
 import { statementType } from '../../custody/event.ts';
 import { manifestFile, manifestType, reportFiles } from '../findings.ts';
-import { type Check, contradictions, fail, incomplete, ok } from './check.ts';
+import { type Check, contradictions, fail, incomplete, ok, troubleOf } from './check.ts';
 import { isPlainFile, readBytes, readText, sizeOf } from './plain-file.ts';
 
 export interface Manifest {
@@ -45,7 +45,7 @@ export function openManifest(folder: string, trusted: ReadonlySet<string>, trust
     );
     return { manifest: { keyId, keys, files, predicate }, checks };
   } catch (error) {
-    checks.push(fail('signature', `${manifestFile}: ${error instanceof Error ? error.message : String(error)}`));
+    checks.push(troubleOf('signature', manifestFile, error));
     return { manifest: null, checks };
   }
 }
@@ -64,7 +64,7 @@ function readOwnKey(folder: string, checks: Check[]): KeyObject | null {
     if (key.asymmetricKeyType === 'ed25519') return key;
     checks.push(fail('key', `signer.pub holds a key of type ${key.asymmetricKeyType}, expected ed25519`));
   } catch (error) {
-    checks.push(fail('key', `signer.pub holds no public key: ${(error as Error).message}`));
+    checks.push(troubleOf('key', 'signer.pub holds no public key', error));
   }
   return null;
 }
