@@ -47,5 +47,5 @@ function tellOf(error: unknown): void {
 
 function tell(code: string, message: string, aloud = true): void {
   if (process.argv.includes('--json')) process.stdout.write(jsonLine({ event: 'error', code, message }));
-  if (aloud) process.stderr.write(`custodia: ${visible(message)} [${visible(code)}]\n`);
+  if (aloud) process.stderr.write(`custodia: ${message.split('\n').map(visible).join('\n  ')} [${visible(code)}]\n`);
 }

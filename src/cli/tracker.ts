@@ -12,6 +12,7 @@ export interface Tracker {
 
 export function createTracker(database: Pool, examinations: readonly string[]): Tracker {
   const underWay = new Map<string, { kind: string; bytes: number; files: number }>();
+  const mediaSizes = new Map<string, number>(); // asked for until they are known: the results that tell them may be large
   return {
     onProgress({ unitId, kind, bytes, files, ended }) {
       const known = underWay.get(unitId) ?? { kind, bytes: 0, files: 0 };
@@ -19,7 +20,7 @@ export function createTracker(database: Pool, examinations: readonly string[]): 
       else underWay.set(unitId, { kind, bytes: known.bytes + bytes, files: known.files + files });
     },
     async look() {
-      const all = await Promise.all(examinations.map((id) => lookAt(database, id)));
+      const all = await Promise.all(examinations.map((id) => lookAt(database, id, mediaSizes)));
       const now = [...underWay.values()];
       const sum = (kind: string, what: 'bytes' | 'files') =>
         now.filter((unit) => unit.kind === kind).reduce((total, unit) => total + unit[what], 0);
@@ -43,14 +44,15 @@ interface Look extends Omit<ProgressState, 'stage'> {
   readonly listing: boolean;
 }
 
-async function lookAt(database: Pool, id: string): Promise<Look> {
+async function lookAt(database: Pool, id: string, mediaSizes: Map<string, number>): Promise<Look> {
   const [found, counts, first] = await Promise.all([
     readExamination(database, id),
     countUnits(database, id),
-    unitsOf(database, id, ['survey', 'hash-media']),
+    mediaSizes.has(id) ? [] : unitsOf(database, id, ['survey', 'hash-media']),
   ]);
   const status = found?.examination.status;
-  const mediaSize = mediaSizeOf(first.map(({ result }) => result));
+  const mediaSize = mediaSizes.get(id) ?? mediaSizeOf(first.map(({ result }) => result));
+  if (mediaSize !== null) mediaSizes.set(id, mediaSize);
   const of = (kind: string, statuses: readonly string[]) => counts.filter((row) => row.kind === kind && statuses.includes(row.status));
   const sum = (rows: readonly UnitCount[], what: 'files' | 'bytes' | 'units') => rows.reduce((all, row) => all + row[what], 0);
   const hashing = sum(of('hash-media', ['open']), 'units') > 0;

@@ -1,6 +1,7 @@
 /** `custodia verify`: a line for each check, in plain words, and an honest exit status. */
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { leafSize } from '../config.ts';
 import { keyIdOf } from '../custody/dsse.ts';
@@ -33,6 +34,9 @@ export async function runVerify(run: VerifyRun): Promise<number> {
   if ((await stat(folder).catch(() => null))?.isDirectory() !== true) {
     throw new CommandError(exitCodes.refused, 'report.not-found', `${folder}: is no folder, expected one that holds a report`);
   }
+  await access(folder, constants.R_OK | constants.X_OK).catch(({ code }: NodeJS.ErrnoException) => {
+    throw new CommandError(exitCodes.refused, 'report.unreadable', `${folder}: cannot be read by this account (${code})`);
+  });
   for (const given of evidence) await refuseUnusable(resolve(given), given);
   const { fingerprints, keys } = await readTrust(trust, dataFolder);
   const digestEvidence = evidence.length === 0 ? null : () => digestImage(evidence, threads);

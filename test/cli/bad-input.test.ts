@@ -194,9 +194,14 @@ describe.skipIf(!isRoot || !hasTool('setpriv'))('as an ordinary user (setpriv of
     mkdirSync(desk.path('locked/keys'), { mode: 0o700, recursive: true });
     const foreign = await asNobody('verify', home, '--data', desk.path('locked'));
     expect([foreign.status, foreign.stderr], foreign.stderr).toEqual([3, expect.stringContaining('[trust.own-key]')]);
-    const report = desk.path('locked/report');
-    mkdirSync(report, { mode: 0o700 });
-    expect((await asNobody('verify', report)).status).toBe(2); // a folder that may not be read contradicts nothing
+    mkdirSync(desk.path('closed'), { mode: 0o700 });
+    const closed = await asNobody('verify', desk.path('closed'));
+    expect([closed.status, closed.stderr], closed.stderr).toEqual([3, expect.stringContaining('[report.unreadable]')]);
+    mkdirSync(desk.path('half'), { mode: 0o755 });
+    for (const name of ['report.json', 'manifest.dsse.json', 'signer.pub'])
+      writeFileSync(desk.path(join('half', name)), '{}', { mode: 0o600 });
+    const half = await asNobody('verify', desk.path('half'));
+    expect(half.status, half.stdout).toBe(2); // files that may not be read contradict nothing
     const unwritable = await asNobody('process', join(evidence, 'empty.E01'), ...names, '--out', join(desk.folder, 'out'));
     expect([unwritable.status, unwritable.stderr.includes('[out.unusable]')], unwritable.stderr).toEqual([3, true]);
   });

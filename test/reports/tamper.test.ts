@@ -169,7 +169,7 @@ describe('lines', () => {
     async (name, what) => {
       const lines = linesOf(name);
       expect(lines.length).toBeGreaterThan(4);
-      const chosen = name === 'entries.jsonl' ? [0, 1, 300, lines.length - 2] : [...lines.keys()].slice(0, -1);
+      const chosen = [0, Math.floor(lines.length / 2), lines.length - 2];
       await onCopy(async (copy) => {
         for (const at of chosen) {
           const changed = changes[what]!([...lines], at);
@@ -252,15 +252,17 @@ describe('files', () => {
     });
   });
 
-  it.each(files.map((name) => [name]))('that claim 3 GB are refused before they fill the memory: %s', async (name) => {
-    await onCopy(async (copy) => {
-      if (name.startsWith('entries')) return; // read in pieces: covered by the limit of a line, and slow
-      truncateSync(join(copy, name), 300_000_000);
-      const before = process.memoryUsage().rss;
-      expect((await verify(report, copy)).status).toBe(1);
-      expect(process.memoryUsage().rss - before).toBeLessThan(400_000_000);
-    });
-  });
+  it.each([['report.json'], ['ledger.jsonl'], ['leaves.json'], [manifestFile]])(
+    'that claim 300 MB are refused before they fill the memory: %s',
+    async (name) => {
+      await onCopy(async (copy) => {
+        truncateSync(join(copy, name), 300_000_000);
+        const before = process.memoryUsage().rss;
+        expect((await verify(report, copy)).status).toBe(1);
+        expect(process.memoryUsage().rss - before).toBeLessThan(400_000_000);
+      });
+    },
+  );
 
   it('that have changed places are found', async () => {
     await onCopy(async (copy) => {
