@@ -3,7 +3,7 @@ import { createPostgresBackend, type Processor, Queue, runMigrations, Worker, ty
 import { Redis } from 'ioredis';
 import { type Pool } from 'pg';
 import { type Logger } from 'pino';
-import { poolSettings, queueName } from './settings.ts';
+import { poolSettings, queueName, redisSettings } from './settings.ts';
 
 export interface UnitJob {
   readonly unit: string;
@@ -30,7 +30,7 @@ export function openBackend(databaseUrl: string, queueUrl: string | null): Backe
         ) as Worker<UnitJob>,
     };
   }
-  const connection = { url: queueUrl, maxRetriesPerRequest: null }; // a worker waits for Redis as long as it takes
+  const connection = { url: queueUrl, ...redisSettings };
   return {
     kind: 'redis',
     queue: () => new Queue(queueName, { connection }),

@@ -25,10 +25,16 @@ export const tick = { name: 'tick', everyMs: 5000 } as const;
 export const poolSettings = {
   keepAlive: true,
   connectionTimeoutMillis: 3000,
-  query_timeout: 30_000,
   statement_timeout: 15_000,
+  query_timeout: 17_000, // what the server has not answered by then never comes: the line is dead
   lock_timeout: 5000,
   idle_in_transaction_session_timeout: 5000,
   application_name: 'custodia-queue',
   max: 6,
 };
+
+/** BullMQ's connections to Redis. */
+export const redisSettings = {
+  maxRetriesPerRequest: null, // a worker waits for Redis as long as it takes
+  socketTimeout: 15_000, // no command waits longer than 10 s for its answer (BullMQ's longest blocking wait): the line is dead
+} as const;
