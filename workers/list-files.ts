@@ -15,7 +15,8 @@ export default answering(async ({ task, port }: { task: Task & { kind: 'list-fil
   const problems = new LocatedProblems(profile.limits.problemsPerCode, (problem) => outlet.addProblem(problem), locate);
   const opened = openImage(task.image, { add: () => undefined }); // the container's own problems are told by the survey
   try {
-    return await listFiles(openFileSystem(opened.image, volume, problems), volume, outlet, problems);
+    const fileSystem = openFileSystem(opened.image, volume, problems, () => outlet.progress(0, 0));
+    return await listFiles(fileSystem, volume, outlet, problems);
   } finally {
     opened.close();
   }

@@ -1,7 +1,7 @@
 /** Opens what a reference names: image, volume, file system. Read-only, by this thread itself. */
 import { basename } from 'node:path';
 import { viewOf } from '../bytes/little-endian.ts';
-import { type ByteSource, type FileSource, openFileSource, sliceSource } from '../bytes/source.ts';
+import { type ByteSource, type FileSource, makeSource, openFileSource, sliceSource } from '../bytes/source.ts';
 import { FormatError } from '../evidence/errors.ts';
 import { type FileSystem, type FileSystemFormat } from '../evidence/file-system.ts';
 import { type Image, type ImageFormat, type Segment } from '../evidence/image.ts';
@@ -52,8 +52,18 @@ export function findSegments(path: string): ImageReference {
   throw new FormatError('image.format', `${basename(path)}: no image format takes it`);
 }
 
-export function openFileSystem(image: Image, volume: VolumeReference, problems: ProblemLog): FileSystem {
-  return fileSystemFormat(volume.fileSystem).open(sliceSource(image.media, volume.offset, volume.length), problems);
+/** `onRead` hears of every read of the medium: long stretches without an entry are work too. */
+export function openFileSystem(
+  image: Image,
+  volume: VolumeReference,
+  problems: ProblemLog,
+  onRead: () => void = () => undefined,
+): FileSystem {
+  const media = makeSource(image.media.size, (target, offset) => {
+    onRead();
+    return image.media.readInto(target, offset);
+  });
+  return fileSystemFormat(volume.fileSystem).open(sliceSource(media, volume.offset, volume.length), problems);
 }
 
 export function fileSystemFormat(name: string): FileSystemFormat {

@@ -36,8 +36,19 @@ function divide({ media, sectorSize }: Image, problems: LocatedProblems): Divisi
     const opened = tryVolumeSystem(format, media, sectorSize, problems);
     if (opened !== null) return opened;
   }
+  tellOldTable(media, sectorSize, problems);
   const whole: VolumeRange = { kind: 'volume', number: null, offset: 0, length: media.size, label: 'whole medium' };
   return { system: { name: 'whole-media', label: 'no partition table', facts: {} }, ranges: media.size === 0 ? [] : [whole] };
+}
+
+/** A disk that was partitioned once and then formatted as a whole keeps the backup of its GPT in the last sector. */
+function tellOldTable(media: ByteSource, sectorSize: number, problems: LocatedProblems): void {
+  for (const at of [sectorSize, -sectorSize]) {
+    if (!hasSignature(media, { at, bytes: 'EFI PART' })) continue;
+    const place = at < 0 ? media.size + at : at;
+    const message = `byte ${place}: header of a GPT on a medium that is one volume now: what it once listed is not shown`;
+    problems.add({ code: 'gpt.left-over', message, at: place });
+  }
 }
 
 function tryVolumeSystem(format: VolumeSystemFormat, media: ByteSource, sectorSize: number, problems: LocatedProblems): Division | null {
