@@ -65,12 +65,24 @@ export async function writeExaminationReport(source: ReportSource, examinationId
     await writeFile(join(draft, manifestFile), signManifest(source.signer, findings, digests), { flush: true });
     await source.recorder.recordExport(source.database, examinationId, reportDigest);
     await syncFolder(draft);
-    await rename(draft, target);
+    await moveInto(draft, target);
     await syncFolder(dirname(target));
     return summaryOf(findings, target, hidesEvidence);
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
     throw error;
+  }
+}
+
+/** Another process may have put its report there since the folder was looked at: that one stays. */
+async function moveInto(draft: string, target: string): Promise<void> {
+  try {
+    await rename(draft, target);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (!['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(code)) throw error;
+    const text = `${target}: something was put there while the report was made, expected an empty or new folder`;
+    throw Object.assign(new Error(text, { cause: error }), { code: 'out.not-empty' });
   }
 }
 

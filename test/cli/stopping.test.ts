@@ -74,6 +74,17 @@ describe('a run that is stopped', () => {
   });
 });
 
+describe('two runs at the same time into the same folder', () => {
+  it('work on one examination, and one of them writes the report', async () => {
+    const both = await Promise.all([desk.run(...command), desk.run(...command)]);
+    const late = both.find(({ status }) => status !== 4)!;
+    expect(both.map(({ status }) => status).sort(), both.map(({ stderr }) => stderr).join('\n')).toEqual([1, 4]);
+    expect(late.stderr).toContain('something was put there while the report was made, expected an empty or new folder [out.not-empty]');
+    expect(readdirSync(desk.folder).sort()).toEqual(['data', 'evidence', 'report']);
+    expect((await desk.run('verify', 'report')).status).toBe(0);
+  });
+});
+
 describe('evidence that changes while it is examined', () => {
   it('is told: status 5, a report that says what changed, and verifies as such', async () => {
     const running = desk.start([...command, '--json']);

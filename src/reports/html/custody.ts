@@ -40,7 +40,7 @@ export const verifySection = ({
   processing,
 }: ReportFindings): Html => html`<h2>How it was made</h2>
 ${table(
-  ['Tool', 'Version|', 'On', 'Host', 'Isolation', 'Steps#'],
+  ['Tool', 'Version|', 'On', 'Host|', 'Isolation|', 'Steps#'],
   processing.tools.map((tool) => [
     html`${tool.name}<br><span class="small">${tool.dependencies}</span>`,
     tool.version,

@@ -40,7 +40,7 @@ ${table(
 <h2>Problems</h2>
 <p>${whole(problems.total)} in all, ${whole(problems.hidingEvidence)} of them may hide evidence. Each is in problems.jsonl with its place.</p>
 ${table(
-  ['Code', 'Count#', 'May hide evidence#', 'Example'],
+  ['Code|', 'Count#', 'May hide evidence#', 'Example'],
   problems.byCode.map((problem) => [
     html`<code>${problem.code}</code>`,
     whole(problem.count),
