@@ -44,25 +44,28 @@ describe.runIf(isLong)('a line that goes dead', () => {
     };
     const worker = await queue.startWorker({ concurrency: 1, run, onError: () => undefined });
     const seconds: number[] = [];
-    for (const pause of [2000, 250]) {
-      const [before, id] = [randomUUID(), randomUUID()];
-      const announce = (unit: string) => transaction(database.pool, (client) => direct.announce(client, [{ id: unit, priority: 4 }]));
-      await announce(before);
-      await vi.waitFor(() => expect(ran).toContain(before), patience);
-      await sleep(pause); // idle after two seconds, in the middle of its run after a quarter of one
-      proxy.forget();
-      const begun = performance.now();
-      await announce(id);
-      await vi.waitFor(() => expect(ran).toContain(id), patience);
-      seconds.push(Math.round((performance.now() - begun) / 100) / 10);
+    try {
+      for (const pause of [2000, 250]) {
+        const [before, id] = [randomUUID(), randomUUID()];
+        const announce = (unit: string) => transaction(database.pool, (client) => direct.announce(client, [{ id: unit, priority: 4 }]));
+        await announce(before);
+        await vi.waitFor(() => expect(ran).toContain(before), patience);
+        await sleep(pause); // idle after two seconds, in the middle of its run after a quarter of one
+        proxy.forget();
+        const begun = performance.now();
+        await announce(id);
+        await vi.waitFor(() => expect(ran).toContain(id), patience);
+        seconds.push(Math.round((performance.now() - begun) / 100) / 10);
+      }
+      console.log(`dead line to ${kind}: work went on after ${seconds.join(' and ')} s`);
+    } finally {
+      await Promise.race([worker.stop({ abort: true }), sleep(20_000)]);
+      await Promise.race([queue.close(), sleep(5000)]);
+      await direct.close();
+      await proxy.close();
+      await Promise.race([pool.end(), sleep(5000)]);
+      await database.close();
+      await redis?.close();
     }
-    console.log(`dead line to ${kind}: work went on after ${seconds.join(' and ')} s`);
-    await Promise.race([worker.stop({ abort: true }), sleep(20_000)]);
-    await Promise.race([queue.close(), sleep(5000)]);
-    await direct.close();
-    await proxy.close();
-    await Promise.race([pool.end(), sleep(5000)]);
-    await database.close();
-    await redis?.close();
   });
 });
