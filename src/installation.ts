@@ -63,7 +63,7 @@ export async function openInstallation(config: Config, onStage: (what: string) =
     onStage(config.databaseUrl === null ? 'starting the embedded PostgreSQL' : 'connecting to PostgreSQL');
     const databaseUrl = config.databaseUrl ?? (await startEmbedded(config, log, closing));
     const database = openPool({ url: databaseUrl, log, max: config.concurrency * 2 + 6 });
-    closing.push(() => database.end());
+    closing.push(endingOf(database));
     const { clockDifferenceMs: clockOffsetMs } = await probe(database);
     await migrate(database);
     await prepareQueue({ pool: database, databaseUrl, queueUrl: config.queueUrl, log });
@@ -97,6 +97,23 @@ export async function openInstallation(config: Config, onStage: (what: string) =
     await close();
     throw error;
   }
+}
+
+const partingMs = 2000;
+
+/** Ends the pool and waits until its connections are really gone: a server that stops while one is still parting writes to it, and that reads like a loss. */
+function endingOf(pool: Pool): () => Promise<void> {
+  const open = new Set<Promise<void>>();
+  pool.on('connect', (client) => {
+    const gone = new Promise<void>((resolve) => client.once('end', resolve));
+    open.add(gone);
+    void gone.then(() => open.delete(gone));
+  });
+  return async () => {
+    await pool.end();
+    const over = AbortSignal.timeout(partingMs);
+    await Promise.race([Promise.all(open), new Promise((resolve) => over.addEventListener('abort', resolve))]);
+  };
 }
 
 async function startEmbedded(config: Config, log: Logger, closing: (() => Promise<void>)[]): Promise<string> {
