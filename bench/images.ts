@@ -37,7 +37,7 @@ export const fullSizes: Sizes = {
   fat32MiB: 1024,
   fat32Largest: 230 * 1024,
   manyEntries: 1_000_000,
-  sparseGiB: 64,
+  sparseGiB: 16,
 };
 
 export const quickSizes: Sizes = {

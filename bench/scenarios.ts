@@ -90,7 +90,7 @@ function wholeProcess(bench: Bench, image: string, data: string, proportional = 
 
 /** A data folder that `use` has to itself; `server`: its PostgreSQL runs all the while. */
 async function withData<T>(bench: Bench, server: boolean, use: (data: string) => Promise<T>): Promise<T> {
-  const data = join(bench.work, 'data');
+  const data = join(bench.work, `data-${process.pid}`);
   rmSync(data, { recursive: true, force: true });
   mkdirSync(data);
   const log = pino({ level: 'warn' }, pino.destination(2));
