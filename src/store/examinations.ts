@@ -36,7 +36,7 @@ export async function lockExhibit(client: PoolClient, { caseReference, label, ex
     .selectAll()
     .where('case_id', '=', caseId)
     .where('label', '=', label)
-    .forUpdate()
+    .forNoKeyUpdate() // a plain "for update" would hold up every event of its ledger, whose rows refer to this one: a circle with the head's lock
     .executeTakeFirstOrThrow();
   return { id: exhibit.id, caseReference, label, examiner: exhibit.examiner };
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { lockExhibit } from '../../src/store/examinations.ts';
 import { appendEvent, type LedgerHead, readLedger } from '../../src/store/ledger.ts';
 import { transaction } from '../../src/store/transaction.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
@@ -106,6 +107,17 @@ it('the head stays locked until the transaction ends; another exhibit does not w
   await Promise.all([first, second]);
   expect(order).toEqual(['slow appended', 'waiting appended']);
   expect(await expectSound(one, 2)).toEqual(['slow', 'waiting']);
+});
+
+it('who submits a further image of an exhibit and who commits a unit of it do not wait for each other in a circle', async () => {
+  const { id, label } = (await insertTestExamination(database.pool, [])).exhibit;
+  await append(id, 'first');
+  await transaction(database.pool, async (submitting) => {
+    await lockExhibit(submitting, { caseReference: 'case 7', label, examiner: 'Exam Iner' });
+    await append(id, 'of a unit'); // holds the head, and asks for the exhibit: its row is what the ledger refers to
+    await appendEvent(submitting, id, 'received', seal('received'));
+  });
+  expect(await expectSound(id, 3)).toEqual(['first', 'of a unit', 'received']);
 });
 
 it('the same place cannot be taken twice, even by one who does not ask for the head', async () => {
