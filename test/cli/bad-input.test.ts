@@ -48,7 +48,7 @@ describe('what cannot be taken in', () => {
     ['nowhere.E01', 'image.not-found', /nowhere\.E01: not found/, () => undefined],
     ['empty.E01', 'image.empty', /empty\.E01: is empty, expected an image/, () => put('empty.E01', '')],
     ['.', 'image.folder', /is a folder, expected an image file/, () => undefined],
-    ['../../../dev/null', 'image.(kind|not-found)', /neither a file nor a block device|not found/, () => undefined],
+    ['../../../dev/null', 'image.(kind|not-found)', /is no file, expected an image file|not found/, () => undefined],
     ['hostile\u001b[2J\u202e.E01', 'image.not-found', /hostile\\u\{001b\}\[2J\\u\{202e\}\.E01: not found/, () => undefined],
   ])('%s', async (name, code, message, prepare) => {
     prepare();
@@ -91,9 +91,11 @@ describe('what cannot be taken in', () => {
       ['list', '--data', 'evidence/empty.E01/data'],
       /data folder .*: cannot be used by this account \(ENOTDIR\); --data or CUSTODIA_DATA names another \[data\.folder\]/,
     ],
+    ['a link as the place for the report', ['process', 'x', ...names, '--out', 'link'], /link: is a link, expected .* \[out\.unusable\]/],
     ['a place for the report below a file', ['process', 'x', ...names, '--out', 'evidence/empty.E01/o'], /o: cannot be (used|made)/],
   ])('%s', async (_what, args, message) => {
     put('empty.E01', '');
+    if (args.includes('link')) symlinkSync('nowhere', desk.path('link'));
     const { status, stdout, stderr } = await desk.run(...args);
     expect([status, stdout], stderr).toEqual([3, '']);
     expect(stderr).toMatch(message);

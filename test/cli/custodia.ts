@@ -2,10 +2,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
 const program = join(import.meta.dirname, '..', '..', 'bin', 'custodia.cjs');
+
+/** Compiled code of the program, kept between its many starts; of this account only. */
+const compiled = join(tmpdir(), `custodia-compiled-${userInfo().uid}`);
 
 export interface Ran {
   readonly status: number | null;
@@ -38,7 +41,7 @@ export function openDesk(environment: NodeJS.ProcessEnv = {}): Desk {
   const running = new Set<Running>();
   const { PATH, HOME, TMPDIR } = process.env;
   const start: Desk['start'] = (args, own = {}) => {
-    const env = { PATH, HOME, TMPDIR, CUSTODIA_DATA: data, CUSTODIA_THREADS: '2', ...environment, ...own };
+    const env = { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE: compiled, CUSTODIA_DATA: data, CUSTODIA_THREADS: '2', ...environment, ...own };
     const started = follow(spawn(process.execPath, [program, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] }));
     running.add(started);
     void started.ended.then(() => running.delete(started));
