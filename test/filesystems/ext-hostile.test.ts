@@ -186,6 +186,55 @@ describe('ext directories (directory.rst)', () => {
   });
 });
 
+/** What a small volume may give at most: a name takes 12 bytes, an inode 128 (directory.rst, inodes.rst). */
+function entriesOf(bytes: Uint8Array, most: number) {
+  const problems = keepProblems();
+  let count = 0;
+  for (const _ of ext.open(memorySource(bytes), problems).entries()) if (++count > most) break;
+  return { count, problems };
+}
+
+it('lists no block of a directory more often than the volume has blocks, whatever it claims to have', () => {
+  const image = pointers();
+  const blocks = image.bytes.length / image.blockSize;
+  image.view.setUint32(image.superblock + 0x04, 0xff_ffff, true);
+  // the map of `many`: a double indirect block, 64 indirect ones, all their pointers to its first block
+  const inode = image.inodeOf('many');
+  const first = image.view.getUint32(inode + 0x28, true);
+  const outer = blocks - 65;
+  image.view.setUint32(inode + 4, 0x7fff_ffff, true);
+  image.view.setUint32(inode + 0x28 + 13 * 4, outer, true);
+  for (let index = 0; index < 64; index++) {
+    image.view.setUint32(outer * image.blockSize + index * 4, outer + 1 + index, true);
+    for (let at = 0; at < 256; at++) image.view.setUint32((outer + 1 + index) * image.blockSize + at * 4, first, true);
+  }
+  const { count, problems } = entriesOf(image.bytes, image.bytes.length / 12);
+  expect(problems.codes()).toContain('ext.directory-blocks');
+  expect(count).toBeLessThan(image.bytes.length / 12);
+});
+
+it('lists no more inodes than the volume has room for where the tables of many groups are one and the same', () => {
+  const image = pointers();
+  const perGroup = image.view.getUint32(image.superblock + 0x28, true);
+  const groups = 1025;
+  const table = image.bytes.length / image.blockSize - 2048; // out of the way of the descriptors
+  image.bytes[image.superblock + 0x174] = 10; // flexible groups of 1,024: those behind the end of the volume count
+  image.view.setUint32(image.superblock + 0x00, perGroup * groups, true);
+  image.view.setUint32(image.superblock + 0x04, image.view.getUint32(image.superblock + 0x20, true) * groups + 1, true);
+  for (let group = 0; group < groups; group++) {
+    for (const [field, block] of [table - 1, table - 1, table].entries()) image.view.setUint32(2048 + group * 32 + field * 4, block, true);
+  }
+  const inodeSize = image.view.getUint16(image.superblock + 0x58, true);
+  for (let index = 0; index < perGroup; index++) {
+    image.view.setUint16(table * image.blockSize + index * inodeSize, 0o100644, true);
+    image.view.setUint32(table * image.blockSize + index * inodeSize + 0x0c, 1_700_000_000, true);
+  }
+  const room = image.bytes.length / inodeSize;
+  const { count, problems } = entriesOf(image.bytes, room + 1);
+  expect(problems.all.some(({ message }) => message.includes(`room for ${room}`))).toBe(true);
+  expect(count).toBeLessThanOrEqual(room);
+});
+
 describe('ext inodes (inodes.rst)', () => {
   it('lists a named inode of zeros, and its name', () => {
     const image = pointers();

@@ -249,6 +249,22 @@ describe('FAT boot sectors', () => {
     expect(problems.codes()).toEqual(['fat.boot-sector']);
   });
 
+  it('lists a FAT32 volume that claims more clusters than their numbers have bits', () => {
+    // fatgen103, "FAT Data Structure": 28 bits for a cluster. 0x90000000 sectors of one cluster each, a table of 0x1300000 sectors for them
+    const source = fixture('fat-fat32-orphans');
+    const bytes = source.read(0, source.size);
+    const view = new DataView(bytes.buffer);
+    bytes[16] = 1; // one table, whose claimed size moves the root directory far behind the end of the volume
+    view.setUint16(19, 0, true);
+    view.setUint32(32, 0x9000_0000, true);
+    view.setUint32(36, 0x130_0000, true);
+    bytes[13] = 1;
+    const { fileSystem, problems } = open(memorySource(bytes));
+    expect(fileSystem.facts.clusterCount).toBeLessThan(2 ** 28);
+    expect([...fileSystem.unallocated()]).toEqual([]);
+    expect(problems.codes()).toContain('fat.truncated');
+  });
+
   it('ends on a FAT32 root directory that is a circle', () => {
     const source = fixture('fat-fat32-orphans');
     const bytes = source.read(0, source.size);

@@ -45,12 +45,16 @@ export function* walkVolume(reader: Reader, problems: ProblemLog): Iterable<Entr
     listed: new InodeSet(),
     waiting: [{ inode: rootInode, path: '', depth: 0, live: true }],
     names: new LiveNames(),
-    blocksLeft: reader.layout.superblock.blockCount,
+    blocksLeft: blocksWithin(reader),
   };
   walk.named.add(rootInode);
   yield* listWaiting(walk);
   yield* orphans(walk);
 }
+
+/** Of the volume as it is, whatever its superblock claims. */
+const blocksWithin = ({ layout }: Reader): number =>
+  Math.min(layout.superblock.blockCount, Math.ceil(layout.volume.size / layout.blockSize));
 
 function* listWaiting(walk: Walk): Iterable<Entry> {
   for (let place = walk.waiting.pop(); place !== undefined; place = walk.waiting.pop()) {
@@ -269,7 +273,8 @@ function factsOf(inode: Inode, type: EntryType): Record<string, string | number 
 function* orphans(walk: Walk): Iterable<Entry> {
   const { reader, named } = walk;
   const { superblock, groupCount } = reader.layout;
-  const { inodesPerGroup, firstInode, inodeCount, orphanFileInode } = superblock;
+  const { inodesPerGroup, firstInode, orphanFileInode } = superblock;
+  const inodeCount = inodesWithin(walk);
   for (let group = 0; group < groupCount; group++) {
     if (reader.layout.group(group) === null) continue; // told of already
     for (let index = 0; index < inodesPerGroup; index++) {
@@ -286,6 +291,17 @@ function* orphans(walk: Walk): Iterable<Entry> {
       yield* listWaiting(walk);
     }
   }
+}
+
+/** No more than the volume has room for: tables that lie over one another would give the same inodes again and again. */
+function inodesWithin({ reader, problems }: Walk): number {
+  const { superblock, volume } = reader.layout;
+  const { inodeCount, inodeSize } = superblock;
+  const room = Math.ceil(volume.size / inodeSize);
+  if (inodeCount <= room) return inodeCount;
+  const message = `the superblock claims ${inodeCount} inodes of ${inodeSize} bytes, the volume has room for ${room}: of those without a name only so many are listed`;
+  problems.add({ code: 'ext.truncated', message, hidesEvidence: true });
+  return room;
 }
 
 /** Null where it cannot be read, undefined where nothing stands. */

@@ -42,6 +42,9 @@ export interface Geometry {
   clusterOffset(cluster: number): number;
 }
 
+/** The numbers from `bad` of `openTable` on, and 0 and 1, are no clusters: so many are left ("FAT Data Structure"). */
+const mostClusters = { 12: 0xff5, 16: 0xfff5, 32: 0x0fff_fff5 } as const;
+
 /** "FAT Type Determination": by the count of clusters; a table size in the wide field makes it FAT32 whatever the count. */
 export function geometryOf(boot: BootSector): Geometry {
   const { bytesPerSector, sectorsPerCluster, reservedSectors, tableCount, sectorsPerTable, rootEntries, totalSectors } = boot;
@@ -58,7 +61,7 @@ export function geometryOf(boot: BootSector): Geometry {
     kind,
     bytesPerSector,
     clusterSize,
-    clusterCount: Math.min(inSectors, inTable),
+    clusterCount: Math.min(inSectors, inTable, mostClusters[kind]),
     totalBytes: totalSectors * bytesPerSector,
     tableOffset,
     tableSize,
