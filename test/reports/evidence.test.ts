@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { zstdDecompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkEvidence } from '../../src/reports/verify/evidence.ts';
 import { fixtureFolder, fixturePath } from '../support/fixture.ts';
 import { type MadeReport, makeReport, verify } from './made-report.ts';
+import { sampleFindings } from './sample-findings.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -118,4 +120,17 @@ describe('an image of three segments', () => {
     expect(status).toBe(2);
     expect(words(checks, 'evidence')).toMatch(/not of the same image/);
   });
+});
+
+it('of which nobody digested the medium is not called the one examined', () => {
+  // unit hash-media was given up: no digest of the medium, and the files' only at the end
+  const { media, integrity } = sampleFindings('x');
+  const findings = sampleFindings('x', {
+    media: { ...media, digests: {} },
+    integrity: { ...integrity, status: 'unknown', atReceipt: null },
+  });
+  const digested = { media: { sha256: 'ab'.repeat(32) }, leaves: [], segments: [...integrity.atConclusion], refused: null };
+  const checks = checkEvidence(folder, findings, digested);
+  expect(checks.map(({ verdict }) => verdict)).toEqual(['ok', 'unchecked']);
+  expect(words(checks, 'evidence medium')).toContain('holds no digest');
 });

@@ -54,6 +54,7 @@ function checkMedium(folder: string, media: ReportFindings['media'], digested: D
       ? unchecked('evidence medium', `it could not be digested, neither then nor now: ${digested.refused}`)
       : fail('evidence medium', `it could not be digested: ${digested.refused}`);
   }
+  if (expected.length === 0) return unchecked('evidence medium', 'the report holds no digest of it: the medium was not digested then');
   const wrong = expected
     .filter(([algorithm, value]) => digested.media[algorithm] !== value)
     .map(([algorithm, value]) => `${algorithm} of the medium is ${digested.media[algorithm] ?? 'not known'}, the report says ${value}`);
