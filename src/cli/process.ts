@@ -1,6 +1,6 @@
 /** `custodia process`: images in, reports out, in one go. */
 import { constants } from 'node:fs';
-import { access, mkdir, readdir, stat } from 'node:fs/promises';
+import { access, lstat, mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { defaultLimits } from '../config.ts';
 import { type ImageReference, type Profile } from '../evidence/task.ts';
@@ -9,6 +9,7 @@ import { submit } from '../pipeline/submit.ts';
 import { TaskError } from '../pipeline/task-error.ts';
 import { type ReportSummary, writeExaminationReport } from '../reports/assemble.ts';
 import { readExamination } from '../store/examinations.ts';
+import { isTransient } from '../store/transaction.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
 import { type ProgressView } from './progress.ts';
 import { createTracker, type Tracker } from './tracker.ts';
@@ -58,24 +59,39 @@ export async function processImages(
   return writeReports(installation, examinations, out, view);
 }
 
+/** A database that is away for so long will not come back by itself. */
+const databaseAwayMs = 60_000;
+
 async function waitForAll(tracker: Tracker, view: ProgressView, signal: AbortSignal): Promise<void> {
+  let seenAt = performance.now();
   while (true) {
     if (signal.aborted) throw new CommandError(exitCodes.stopped, 'stopped', 'stopped; the same command goes on from here');
-    const { state, open } = await tracker.look();
-    view.show(state);
-    if (!open) return;
-    await new Promise<void>((wake) => {
-      const timer = setTimeout(done, 250);
-      function done() {
-        clearTimeout(timer);
-        signal.removeEventListener('abort', done);
-        wake();
-      }
-      signal.addEventListener('abort', done, { once: true });
-    });
+    try {
+      const { state, open } = await tracker.look();
+      seenAt = performance.now();
+      view.show(state);
+      if (!open) return;
+    } catch (error) {
+      // the worker waits for a database that restarts: so does who looks on
+      if (!isTransient(error) || performance.now() - seenAt > databaseAwayMs) throw error;
+    }
+    await pause(250, signal);
   }
 }
 
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((wake) => {
+    const timer = setTimeout(done, milliseconds);
+    function done() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      wake();
+    }
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** One examination that failed does not keep the others from their reports. */
 async function writeReports(
   installation: Installation,
   examinations: readonly string[],
@@ -83,25 +99,36 @@ async function writeReports(
   view: ProgressView,
 ): Promise<Processed> {
   const reports: ReportSummary[] = [];
-  let status: number = exitCodes.complete;
+  const failed: string[] = [];
   for (const [index, id] of examinations.entries()) {
-    view.note('writing the report');
-    const folder = examinations.length === 1 ? out : join(out, String(index + 1));
     const found = await readExamination(installation.database, id);
     if (found?.examination.status === 'failed') {
-      throw new CommandError(
-        exitCodes.failed,
-        'examination.failed',
-        `examination ${id} could not be concluded: 'custodia list' and the log say why`,
-      );
+      failed.push(id);
+      continue;
     }
-    const report = await writeExaminationReport(installation, id, folder);
-    reports.push(report);
-    const own = report.integrity === 'changed' ? exitCodes.changed : report.hidesEvidence ? exitCodes.hidden : exitCodes.complete;
-    status = Math.max(status, own);
+    view.note('writing the report');
+    reports.push(await writeReport(installation, id, examinations.length === 1 ? out : join(out, String(index + 1))));
   }
-  return { status, reports };
+  if (failed.length > 0) {
+    const others = reports.map(({ folder }) => `; the report of another is in ${folder}`).join('');
+    const text = `examination ${failed.join(', ')} could not be concluded: 'custodia list' and the log say why${others}`;
+    throw new CommandError(exitCodes.failed, 'examination.failed', text);
+  }
+  return { status: Math.max(...reports.map(statusOf)), reports };
 }
+
+async function writeReport(installation: Installation, id: string, folder: string): Promise<ReportSummary> {
+  try {
+    return await writeExaminationReport(installation, id, folder);
+  } catch (error) {
+    const { code = 'failed', message } = error as Error & { code?: string };
+    const advice = `the examination itself is done: 'custodia report ${id} --out FOLDER' writes its report`;
+    throw new CommandError(exitCodes.failed, code, `${message}; ${advice}`);
+  }
+}
+
+const statusOf = ({ integrity, hidesEvidence }: ReportSummary): number =>
+  integrity === 'changed' ? exitCodes.changed : hidesEvidence ? exitCodes.hidden : exitCodes.complete;
 
 /** One entry for each image, whatever of its segments were named. Throws CommandError for what cannot be taken in. */
 export async function findSets(installation: Installation, paths: readonly string[], signal: AbortSignal): Promise<ImageReference[]> {
@@ -125,11 +152,12 @@ export async function refuseUnusable(path: string, given: string): Promise<void>
   try {
     const found = await stat(path);
     if (found.isDirectory()) throw new CommandError(exitCodes.refused, 'image.folder', `${given}: is a folder, expected an image file`);
-    if (!found.isFile() && !found.isBlockDevice()) {
-      throw new CommandError(exitCodes.refused, 'image.kind', `${given}: is neither a file nor a block device`);
+    if (found.isBlockDevice()) {
+      const text = `${given}: is a block device, expected an image file: make one of it first (ewfacquire, dd)`;
+      throw new CommandError(exitCodes.refused, 'image.kind', text);
     }
-    if (found.isFile() && found.size === 0)
-      throw new CommandError(exitCodes.refused, 'image.empty', `${given}: is empty, expected an image`);
+    if (!found.isFile()) throw new CommandError(exitCodes.refused, 'image.kind', `${given}: is no file, expected an image file`);
+    if (found.size === 0) throw new CommandError(exitCodes.refused, 'image.empty', `${given}: is empty, expected an image`);
     await access(path, constants.R_OK);
   } catch (error) {
     if (error instanceof CommandError) throw error;
@@ -148,6 +176,7 @@ export async function refuseFullFolder(out: string): Promise<void> {
   if (names.length > 0)
     throw new CommandError(exitCodes.refused, 'out.not-empty', `${out}: holds ${names.length} files, expected an empty or new folder`);
   const parent = resolve(out, '..');
+  await refuseUnmovable(out, parent);
   try {
     await mkdir(parent, { recursive: true });
     await access(parent, constants.W_OK | constants.X_OK);
@@ -158,6 +187,17 @@ export async function refuseFullFolder(out: string): Promise<void> {
       `${out}: cannot be made in ${parent} (${(error as NodeJS.ErrnoException).code})`,
     );
   }
+}
+
+/** The finished folder takes its name by a rename, which neither a link nor the root of another file system lets happen. */
+async function refuseUnmovable(out: string, parent: string): Promise<void> {
+  const found = await lstat(out).catch(() => null); // what is not there can be made
+  if (found === null) return;
+  const refuse = (what: string) => {
+    throw new CommandError(exitCodes.refused, 'out.unusable', `${out}: is ${what}, expected a new or empty folder: name one inside it`);
+  };
+  if (found.isSymbolicLink()) refuse('a link');
+  if (found.dev !== (await stat(parent)).dev) refuse('where another file system is mounted');
 }
 
 const describeSet = ({ format, paths }: ImageReference): string =>
