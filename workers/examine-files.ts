@@ -22,10 +22,15 @@ export default answering(
     if (task.untouchedBecause !== undefined) return recordUntouched(task.files, task.untouchedBecause, examination);
     const opened = openImage(task.image, { add: () => undefined }); // told by the survey and by the listing
     try {
-      problems.muted = true; // the listing has told what is wrong with the file system as a whole
-      const fileSystem = openFileSystem(opened.image, volume, problems);
-      problems.muted = false;
-      return await examineFiles(opened.image, fileSystem, task.files, examination);
+      const open = () => {
+        problems.muted = true; // the listing has told what is wrong with the file system as a whole
+        try {
+          return openFileSystem(opened.image, volume, problems);
+        } finally {
+          problems.muted = false;
+        }
+      };
+      return await examineFiles(opened.image, open, task.files, examination);
     } finally {
       opened.close();
     }

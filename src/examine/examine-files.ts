@@ -20,25 +20,35 @@ export interface Examination {
   readonly counts: { entries: number; files: number; bytes: number };
 }
 
+/** `open` gives the file system anew: one that has met damage in its tables keeps it, and would tell of it with the first file only. */
 export async function examineFiles(
   image: Image,
-  fileSystem: FileSystem,
+  open: () => FileSystem,
   payload: Uint8Array,
   examination: Examination,
 ): Promise<ExamineFilesResult> {
   const { outlet, problems, counts } = examination;
+  const { locate } = problems;
+  let fileSystem: FileSystem | null = null;
   for (const line of new TextDecoder().decode(payload).split('\n')) {
     if (line === '') continue;
     const file = JSON.parse(line) as ListedFile;
     const record = file.record as unknown as EntryRecord;
-    const damagedBefore = image.damage.bytes;
     problems.locate = () => record.locator;
+    fileSystem ??= open();
+    const opened = image.damage.bytes;
     const content = openContent(fileSystem, file.address, problems);
-    const damaged = () => image.damage.bytes - damagedBefore;
-    await examineContent(record, content, new Budget(examination.profile.limits), examination, damaged);
+    const found = image.damage.bytes;
+    if (found > opened) {
+      const message = `${found - opened} bytes of the tables that say where its content lies come from damaged parts of the image`;
+      problems.add({ code: 'content.damaged', message, hidesEvidence: true });
+      fileSystem = null;
+    }
+    await examineContent(record, content, new Budget(examination.profile.limits), examination, () => image.damage.bytes - found);
     outlet.progress(0, 1);
     await outlet.flush();
   }
+  problems.locate = locate;
   problems.close();
   await outlet.flush(true);
   return { ...counts, problems: problems.total };
@@ -50,6 +60,7 @@ export async function recordUntouched(
   reason: string,
   { outlet, problems, counts }: Examination,
 ): Promise<ExamineFilesResult> {
+  const { locate } = problems;
   for (const line of new TextDecoder().decode(payload).split('\n')) {
     if (line === '') continue;
     const { record } = JSON.parse(line) as ListedFile;
@@ -60,6 +71,7 @@ export async function recordUntouched(
     counts.entries++;
     await outlet.flush();
   }
+  problems.locate = locate;
   problems.close();
   await outlet.flush(true);
   return { ...counts, problems: problems.total };
@@ -88,8 +100,9 @@ export async function examineContent(
   let found: Partial<EntryRecord> = {};
   if (content !== null && source !== null) {
     counts.bytes += content.read;
-    if (damaged() > 0) {
-      const message = `${damaged()} bytes of its content come from damaged parts of the image`;
+    const bytes = Math.min(damaged(), content.read); // damage is counted by chunks, and a chunk may hold more than this file
+    if (bytes > 0) {
+      const message = `${bytes} bytes of its content come from damaged parts of the image`;
       problems.add({ code: 'content.damaged', message, hidesEvidence: true });
     }
     found = await describe(record, source, content, budget, examination);

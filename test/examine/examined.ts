@@ -53,6 +53,17 @@ export async function withOutlet(work: (outlet: Outlet) => Promise<void>): Promi
   return batches;
 }
 
+const rowsOf = (batches: readonly Batch[], table: string, names: readonly string[]) =>
+  batches.flatMap((batch) => (batch.kind === 'rows' && batch.table === table ? readCopy(batch.rows, names) : []));
+
+export const problemsIn = (batches: readonly Batch[]): FoundProblem[] =>
+  rowsOf(batches, 'problem', problemColumns).map((columns) => ({
+    locator: columns.locator!,
+    code: columns.code!,
+    message: columns.message!,
+    hidesEvidence: columns.hides_evidence === 't',
+  }));
+
 export interface Examined {
   readonly rows: readonly Row[];
   readonly problems: readonly FoundProblem[];
@@ -90,15 +101,8 @@ export async function examined(name: string, bytes: Uint8Array, { limits, digest
     problems.close();
     await outlet.flush(true);
   });
-  const rowsOf = (table: string, names: readonly string[]) =>
-    batches.flatMap((batch) => (batch.kind === 'rows' && batch.table === table ? readCopy(batch.rows, names) : []));
-  const rows = rowsOf('entry', entryColumns).map((columns) => ({ columns, record: JSON.parse(columns.record!) as EntryRecord }));
-  const problems = rowsOf('problem', problemColumns).map((columns) => ({
-    locator: columns.locator!,
-    code: columns.code!,
-    message: columns.message!,
-    hidesEvidence: columns.hides_evidence === 't',
-  }));
+  const rows = rowsOf(batches, 'entry', entryColumns).map((columns) => ({ columns, record: JSON.parse(columns.record!) as EntryRecord }));
+  const problems = problemsIn(batches);
   const codes = [...new Set(problems.map(({ code }) => code))].sort();
   const row = (path: string) => {
     const found = rows.find(({ record }) => record.path === path);

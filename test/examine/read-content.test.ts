@@ -45,9 +45,9 @@ async function catalogueOf(opened: OpenImage) {
         problems: problems(),
         counts: { entries: 0, files: 0, bytes: 0 },
       };
-      const fileSystem = openFileSystem(opened.image, volume, keepProblems());
+      const open = () => openFileSystem(opened.image, volume, keepProblems());
       const rows = await withOutlet(
-        async (outlet) => void (await examineFiles(opened.image, fileSystem, batch.files, { ...examination, outlet })),
+        async (outlet) => void (await examineFiles(opened.image, open, batch.files, { ...examination, outlet })),
       );
       for (const found of rows.filter((rowBatch) => rowBatch.kind === 'rows' && rowBatch.table === 'entry')) {
         for (const { record } of readCopy((found as { rows: Uint8Array }).rows, columns))
