@@ -26,13 +26,18 @@ export interface Config {
   readonly threadHeapMiB: number;
 }
 
+/** A value of the environment cannot be used: `config.value`. */
+export class ConfigError extends Error {
+  readonly code = 'config.value';
+}
+
 export interface ConfigOptions {
   readonly data?: string | undefined;
   readonly threads?: number | undefined;
   readonly concurrency?: number | undefined;
 }
 
-/** Options win over the environment (`CUSTODIA_DATA`, `CUSTODIA_THREADS`, ...), the environment over the defaults. Throws RangeError on a number out of range. */
+/** Options win over the environment (`CUSTODIA_DATA`, `CUSTODIA_THREADS`, ...), the environment over the defaults. Throws ConfigError. */
 export function readConfig(options: ConfigOptions, environment: NodeJS.ProcessEnv, cores: number): Config {
   const threads = options.threads ?? whole(environment, 'CUSTODIA_THREADS', Math.max(1, cores), 1, 256);
   return {
@@ -41,7 +46,7 @@ export function readConfig(options: ConfigOptions, environment: NodeJS.ProcessEn
     queueUrl: environment.QUEUE_URL || null,
     threads,
     concurrency: options.concurrency ?? whole(environment, 'CUSTODIA_CONCURRENCY', threads + 2, 1, 256),
-    logLevel: environment.CUSTODIA_LOG ?? 'warn',
+    logLevel: oneOf(environment, 'CUSTODIA_LOG', 'warn', logLevels),
     failuresAllowed: whole(environment, 'CUSTODIA_FAILURES', 3, 1, 100),
     lossesAllowed: whole(environment, 'CUSTODIA_LOSSES', 10, 1, 1000),
     leaseMs: whole(environment, 'CUSTODIA_LEASE_MS', 15_000, 500, 600_000),
@@ -56,10 +61,24 @@ function whole(environment: NodeJS.ProcessEnv, name: string, otherwise: number, 
   if (text === undefined || text === '') return otherwise;
   const value = Number(text);
   if (!Number.isInteger(value) || value < least || value > most) {
-    throw new RangeError(`${name}: found '${text}', expected a whole number from ${least} to ${most}`);
+    throw new ConfigError(`${name}: found '${text}', expected a whole number from ${least} to ${most}`);
   }
   return value;
 }
+
+/** As pino names them. */
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+function oneOf(environment: NodeJS.ProcessEnv, name: string, otherwise: string, known: readonly string[]): string {
+  const text = environment[name];
+  if (text === undefined || text === '') return otherwise;
+  if (!known.includes(text)) throw new ConfigError(`${name}: found '${text}', expected one of ${known.join(', ')}`);
+  return text;
+}
+
+/** Digests of every file, and those that may be asked for besides. */
+export const usualDigests: readonly string[] = ['md5', 'sha1', 'sha256'];
+export const furtherDigests: readonly string[] = ['sha512', 'sha3-256', 'blake2b', 'blake3', 'xxh64', 'xxh128'];
 
 /** The limits of one task (`Limits` in evidence/limits.ts) where nothing else is asked for. */
 export const defaultLimits = {

@@ -7,7 +7,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { refuseUnusableDataFolder } from './cli/data-folder.ts';
 import { CommandError, exitCodes } from './cli/exit-codes.ts';
 import { refuseDeceptiveNames } from './cli/names.ts';
-import { findSets, standardProfile } from './cli/process.ts';
+import { findSets, profileWith } from './cli/process.ts';
 import { runCommand } from './cli/run.ts';
 import { jsonLine } from './cli/terminal.ts';
 import { wholeNumber } from './cli/whole-number.ts';
@@ -108,7 +108,7 @@ async function submitImage(installation: Installation, request: SubmitRequest): 
     const [image] = await findSets(installation, [resolve(request.image)], new AbortController().signal);
     if (image === undefined) throw new RefusedError('image.not-found', `${request.image}: not found`);
     const { case: caseReference, exhibit, examiner } = request;
-    const submission = { caseReference, exhibit, examiner, image, profile: standardProfile };
+    const submission = { caseReference, exhibit, examiner, image, profile: profileWith([]) };
     const { examinationId, resumed } = await submit(installation.database, await installation.queue(), installation.recorder, submission);
     return { id: examinationId, resumed };
   } catch (error) {

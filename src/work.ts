@@ -2,43 +2,73 @@
 import { availableParallelism } from 'node:os';
 import closeWithGrace from 'close-with-grace';
 import { Command } from 'commander';
+import { runCommand } from './cli/run.ts';
+import { jsonLine } from './cli/terminal.ts';
+import { wholeNumber } from './cli/whole-number.ts';
 import { readConfig } from './config.ts';
-import { openInstallation } from './installation.ts';
+import { type Installation, openInstallation } from './installation.ts';
+import { type WorkerProcess } from './pipeline/worker-process.ts';
 
-const flags = new Command('custodia work')
-  .description('Takes units from the queue until it is told to stop (SIGTERM or Ctrl-C: what is under way is given back).')
-  .option('--data <folder>', 'folder of the embedded database (default: ./custodia-data)')
-  .option('--threads <number>', 'threads of this process', Number)
-  .option('--concurrency <number>', 'units worked on at once', Number)
-  .option('--json', 'answer in JSON lines')
-  .parse()
-  .opts<{ data?: string; threads?: number; concurrency?: number; json?: boolean }>();
+interface Flags {
+  readonly data?: string;
+  readonly threads?: number;
+  readonly concurrency?: number;
+  readonly json?: boolean;
+}
 
-const config = readConfig(flags, process.env, availableParallelism());
-const installation = await openInstallation(config);
-const worker = await installation.startWorker(() => undefined);
-const { threads, concurrency } = config;
-process.stdout.write(
-  flags.json
-    ? `${JSON.stringify({ event: 'working', worker: worker.id, threads, concurrency })}\n`
-    : `worker ${worker.id}: ${threads} threads, ${concurrency} units at once\n`,
-);
+const readFlags = (): Flags =>
+  new Command('custodia work')
+    .description('Takes units from the queue until it is told to stop (SIGTERM or Ctrl-C: what is under way is given back).')
+    .exitOverride()
+    .option('--data <folder>', 'folder of the embedded database (default: ./custodia-data)')
+    .option('--threads <number>', 'threads of this process', wholeNumber)
+    .option('--concurrency <number>', 'units worked on at once', wholeNumber)
+    .option('--json', 'answer in JSON lines')
+    .parse()
+    .opts<Flags>();
 
-const watchdog = setInterval(() => {
-  if (worker.healthy()) return;
-  installation.log.fatal('the queue has given no sign of life for half a minute: this process ends, and its units go to others');
-  void installation.exit(1);
-}, 5000);
-
-closeWithGrace({ delay: 30_000 }, async ({ err }) => {
-  if (err !== undefined) installation.log.error({ err }, 'stopping because of an error');
-  clearInterval(watchdog);
-  try {
-    await worker.stop({ abort: true });
-    await installation.close();
-  } catch (error) {
-    installation.log.error({ err: error }, 'not everything could be given back: other workers find it');
-    await installation.exit(1);
-  }
-  await installation.exit(err === undefined ? 0 : 1);
+await runCommand(async () => {
+  const flags = readFlags();
+  const config = readConfig(flags, process.env, availableParallelism());
+  const installation = await openInstallation(config);
+  const worker = await startWorker(installation);
+  const { threads, concurrency } = config;
+  process.stdout.write(
+    flags.json
+      ? jsonLine({ event: 'working', worker: worker.id, threads, concurrency })
+      : `worker ${worker.id}: ${threads} threads, ${concurrency} units at once\n`,
+  );
+  stopInOrder(installation, worker, watchOver(installation, worker));
 });
+
+async function startWorker(installation: Installation): Promise<WorkerProcess> {
+  try {
+    return await installation.startWorker(() => undefined);
+  } catch (error) {
+    await installation.close();
+    throw error;
+  }
+}
+
+function watchOver(installation: Installation, worker: WorkerProcess): NodeJS.Timeout {
+  return setInterval(() => {
+    if (worker.healthy()) return;
+    installation.log.fatal('the queue has given no sign of life for half a minute: this process ends, and its units go to others');
+    void installation.exit(1);
+  }, 5000);
+}
+
+function stopInOrder(installation: Installation, worker: WorkerProcess, watchdog: NodeJS.Timeout): void {
+  closeWithGrace({ delay: 30_000 }, async ({ err }) => {
+    if (err !== undefined) installation.log.error({ err }, 'stopping because of an error');
+    clearInterval(watchdog);
+    try {
+      await worker.stop({ abort: true });
+      await installation.close();
+    } catch (error) {
+      installation.log.error({ err: error }, 'not everything could be given back: other workers find it');
+      await installation.exit(1);
+    }
+    await installation.exit(err === undefined ? 0 : 1);
+  });
+}

@@ -13,7 +13,7 @@ const image = join(import.meta.dirname, '..', '..', 'fixtures', 'disk-mbr-e01', 
 export async function demo(installation: Installation, out: NodeJS.WriteStream, signal: AbortSignal): Promise<number> {
   const folder = freeFolder(resolve('custodia-demo'));
   const view = openProgress(process.stderr, process.stderr.isTTY ? 'bars' : 'lines', () => performance.now());
-  const options = { images: [image], caseReference: 'DEMO-1', exhibit: 'A-1', examiner: 'Demo Examiner', out: folder };
+  const options = { images: [image], caseReference: 'DEMO-1', exhibit: 'A-1', examiner: 'Demo Examiner', digests: [], out: folder };
   const { status, reports } = await processImages(installation, options, view, signal);
   for (const report of reports) out.write(`${summaryLines(report).join('\n')}\n`);
   out.write('\nverifying it, as anybody can:\n\n');

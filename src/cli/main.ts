@@ -1,7 +1,7 @@
 /** The command line: reads arguments, calls, answers with an honest exit status. */
 import { availableParallelism } from 'node:os';
-import { Command } from 'commander';
-import { readConfig } from '../config.ts';
+import { Command, InvalidArgumentError } from 'commander';
+import { furtherDigests, readConfig } from '../config.ts';
 import { type Installation, openInstallation, packageVersion } from '../installation.ts';
 import { writeExaminationReport } from '../reports/assemble.ts';
 import { cat, chooseExamination, listAll, listFound, refuseOpenExamination, show } from './browse.ts';
@@ -57,10 +57,16 @@ async function withInstallation<T>(options: Common, work: (installation: Install
 
 const collect = (value: string, earlier: readonly string[]): string[] => [...earlier, value];
 
+function collectDigest(value: string, earlier: readonly string[]): string[] {
+  if (!furtherDigests.includes(value)) throw new InvalidArgumentError(`expected one of ${furtherDigests.join(', ')}`);
+  return [...earlier, value];
+}
+
 interface ProcessFlags extends Common {
   readonly case: string;
   readonly exhibit: string;
   readonly examiner: string;
+  readonly digest: readonly string[];
   readonly out: string;
 }
 
@@ -71,7 +77,8 @@ async function runProcess(images: readonly string[], flags: ProcessFlags): Promi
   process.exitCode = await withInstallation(flags, async (installation) => {
     const form = flags.json ? 'json' : process.stderr.isTTY ? 'bars' : 'lines';
     const view = openProgress(flags.json ? process.stdout : process.stderr, form, () => performance.now());
-    const options = { images, caseReference: flags.case, exhibit: flags.exhibit, examiner: flags.examiner, out: flags.out };
+    const { case: caseReference, exhibit, examiner, digest: digests, out } = flags;
+    const options = { images, caseReference, exhibit, examiner, digests, out };
     const { status, reports } = await processImages(installation, options, view, signal);
     for (const report of reports) {
       process.stdout.write(flags.json ? jsonLine({ event: 'report', status, ...report }) : `${summaryLines(report).join('\n')}\n`);
@@ -100,6 +107,7 @@ function program(version: string): Command {
     .requiredOption('--exhibit <label>', 'label of the exhibit that the image was made of')
     .requiredOption('--examiner <name>', 'who examines')
     .requiredOption('--out <folder>', 'new or empty folder for the report')
+    .option('--digest <name>', `a further digest of every file (may be repeated): ${furtherDigests.join(', ')}`, collectDigest, [])
     .option('--concurrency <number>', 'units worked on at once (default: two more than threads)', wholeNumber)
     .action(runProcess);
   add('verify <folder>', 'verify a report folder: offline, without a database')

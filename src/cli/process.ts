@@ -2,7 +2,7 @@
 import { constants } from 'node:fs';
 import { access, lstat, mkdir, readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { defaultLimits } from '../config.ts';
+import { defaultLimits, usualDigests } from '../config.ts';
 import { type ImageReference, type Profile } from '../evidence/task.ts';
 import { type Installation } from '../installation.ts';
 import { submit } from '../pipeline/submit.ts';
@@ -19,6 +19,8 @@ export interface ProcessOptions {
   readonly caseReference: string;
   readonly exhibit: string;
   readonly examiner: string;
+  /** Further digests of every file. */
+  readonly digests: readonly string[];
   readonly out: string;
 }
 
@@ -27,7 +29,11 @@ export interface Processed {
   readonly reports: readonly ReportSummary[];
 }
 
-export const standardProfile: Profile = { digests: ['md5', 'sha1', 'sha256'], limits: defaultLimits };
+/** `further` digests of every file besides the usual ones. */
+export const profileWith = (further: readonly string[]): Profile => ({
+  digests: [...new Set([...usualDigests, ...further])],
+  limits: defaultLimits,
+});
 
 /** `signal` stops cleanly: what is under way is given back, and the same command goes on with it later. */
 export async function processImages(
@@ -43,7 +49,7 @@ export async function processImages(
   const examinations: string[] = [];
   for (const image of sets) {
     const { exhibit, caseReference, examiner } = options;
-    const submission = { caseReference, exhibit, examiner, image, profile: standardProfile };
+    const submission = { caseReference, exhibit, examiner, image, profile: profileWith(options.digests) };
     const submitted = await submit(installation.database, queue, installation.recorder, submission);
     view.note(`${submitted.resumed ? 'going on with' : 'received'} ${describeSet(image)} as examination ${submitted.examinationId}`);
     examinations.push(submitted.examinationId);

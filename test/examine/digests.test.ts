@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { furtherDigests, usualDigests } from '../../src/config.ts';
 import { createDigests, digestNames, digestsOf, prepareDigests } from '../../src/examine/digests.ts';
 import { fixturePath } from '../support/fixture.ts';
 import { hasTool, toolOutput } from '../support/tools.ts';
@@ -90,4 +91,8 @@ describe('coreutils', () => {
       expect(digestsOf([name], readFileSync(path))[name]).toBe(toolOutput(`${name}sum`, [path]).split(' ')[0]);
     });
   }
+});
+
+it('knows every digest that may be asked for, and no other', () => {
+  expect([...usualDigests, ...furtherDigests].sort()).toEqual([...digestNames].sort());
 });

@@ -38,7 +38,7 @@ export async function makeReport(packed: string): Promise<MadeReport> {
   const installation = await openInstallation(readConfig({}, environment, 2));
   try {
     const folder = join(base, 'report');
-    const options = { images: [image], caseReference: 'Tamper 1', exhibit: 'T-1', examiner: 'Exam Iner', out: folder };
+    const options = { images: [image], caseReference: 'Tamper 1', exhibit: 'T-1', examiner: 'Exam Iner', digests: [], out: folder };
     await processImages(installation, options, silent, new AbortController().signal);
     let copies = 0;
     return {
