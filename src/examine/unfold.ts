@@ -132,14 +132,27 @@ function targetOf(pieces: Iterable<Uint8Array>, problems: LocatedProblems): Pick
 
 /** A path that stands twice in one archive gets the member's place in the directory behind it. */
 export function memberLocator(archive: Locator, format: string, member: Member, used: Set<string>): { locator: Locator; again: boolean } {
-  let locator = childLocator(archive, format, member.path);
+  let locator = boundedLocator(archive, format, member.path);
   let again = false;
   for (let signs = 1; used.has(short(locator)); signs++) {
     again = true;
-    locator = childLocator(archive, format, `${member.path}${'@'.repeat(signs)}${member.index}`);
+    locator = boundedLocator(archive, format, `${member.path}${'@'.repeat(signs)}${member.index}`);
   }
   used.add(short(locator));
   return { locator, again };
+}
+
+/**
+ * An index of PostgreSQL takes about 2,670 bytes of text (btree, a third of a page). Eight archives deep it is at most this and seven times 185:
+ * 16 characters of up to nine bytes when escaped, 35 bytes behind them, 6 before.
+ */
+const longestLocator = 1000;
+
+/** A longer path is named by its beginning and its digest; the record holds all of it. */
+function boundedLocator(archive: Locator, format: string, path: string): Locator {
+  const locator = childLocator(archive, format, path);
+  if (Buffer.byteLength(locator) <= longestLocator) return locator;
+  return childLocator(archive, format, `${path.slice(0, 16)}...${createHash('sha256').update(path).digest('hex').slice(0, 32)}`);
 }
 
 /** Names may have 65,535 bytes each: long ones are remembered by their digest. */

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { buildZip, type Part } from '../archives/build-zip.ts';
 import { corpusBytes, corpusExpected, hasCorpus } from '../support/corpus.ts';
 import { fixture } from '../support/fixture.ts';
+import { random } from '../support/random.ts';
 import { examined, locatorOf } from './examined.ts';
 
 const sha256 = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex');
@@ -164,6 +165,35 @@ describe('what is no plain file', () => {
       [`${top}/zip:a@1@3`, sha256('4')],
     ]);
     expect(problems.map(({ code }) => code)).toEqual(['archive.name-twice', 'archive.name-twice', 'archive.name-twice']);
+  });
+});
+
+describe('names as long as they can be', () => {
+  // PostgreSQL manual, "B-Tree Indexes": an entry takes a third of a page at most, 2,704 bytes; a uuid and what stands around both take up to 36
+  const mostInIndex = 2704 - 36;
+  const sizes = (locator: string) => Buffer.byteLength(locator);
+  /** What PostgreSQL cannot pack into less. */
+  const unpackable = (seed: number): string => {
+    const next = random(seed);
+    return Array.from({ length: 65_530 }, () => String.fromCharCode(0x61 + Math.floor(next() * 26))).join('');
+  };
+
+  it('locators that an index takes, at every depth, and a path that is whole', async () => {
+    let inner = buildZip([{ name: `${unpackable(1)}.txt`, data: 'innermost' }]);
+    for (let depth = 1; depth < 8; depth++) inner = buildZip([{ name: `${'\u202e'.repeat(21_843)}.zip`, data: inner, flags: 0x800 }]);
+    const { rows } = await examined('deep.zip', inner);
+    expect(rows).toHaveLength(9);
+    for (const { record } of rows) expect(sizes(record.locator)).toBeLessThanOrEqual(mostInIndex);
+    expect(rows.find(({ record }) => record.size === 9)?.record.path.endsWith(`/${unpackable(1)}.txt`)).toBe(true);
+  });
+
+  it('locators of their own for long paths that differ at their end only, or not at all', async () => {
+    const name = unpackable(2);
+    const members = [`${name}a`, `${name}b`, `${name}b`, 'short.txt'].map((given, index) => ({ name: given, data: `content ${index}` }));
+    const { rows } = await examined('long.zip', buildZip(members));
+    expect(new Set(rows.map(({ record }) => record.locator)).size).toBe(5);
+    expect(rows.filter(({ record }) => record.problems?.includes('archive.name-twice'))).toHaveLength(1);
+    expect(rows.some(({ record }) => record.locator === `${locatorOf('long.zip')}/zip:short.txt`)).toBe(true);
   });
 });
 
