@@ -24,7 +24,14 @@ async function surveyOnly({ database, queue, recorder }: Installation, image: Im
   const opened = await queue();
   return transaction(database, async (client) => {
     const taken = await lockExhibit(client, { caseReference: 'bench', label: exhibit, examiner: 'bench' });
-    const examination = await insertExamination(client, { exhibitId: taken.id, image, received, profile, openUnits: 1 });
+    const examination = await insertExamination(client, {
+      exhibitId: taken.id,
+      examiner: taken.examiner,
+      image,
+      received,
+      profile,
+      openUnits: 1,
+    });
     const priority = priorities.survey;
     const ids = await insertUnits(client, examination.id, null, [{ kind: 'survey', priority }]);
     await opened.announce(

@@ -15,6 +15,7 @@ import { startWorkerProcess, type WorkerProcess } from './pipeline/worker-proces
 import { openUnitQueue, prepareQueue } from './queue/open-queue.ts';
 import { openPool, probe } from './store/connection.ts';
 import { openEmbedded } from './store/embedded.ts';
+import { recordSigner } from './store/laboratory.ts';
 import { migrate } from './store/migrate.ts';
 
 /** A job whose worker died comes back after so long, however long the leases are. */
@@ -66,6 +67,7 @@ export async function openInstallation(config: Config, onStage: (what: string) =
     closing.push(endingOf(database));
     const { clockDifferenceMs: clockOffsetMs } = await probe(database);
     await migrate(database);
+    await refuseOtherKey(database, signer, config.dataFolder);
     await prepareQueue({ pool: database, databaseUrl, queueUrl: config.queueUrl, log });
     const { threads: count, threadHeapMiB, silenceMs } = config;
     const onError = (error: unknown) => log.warn({ err: error }, 'a thread of the pool ended by itself');
@@ -114,6 +116,14 @@ function endingOf(pool: Pool): () => Promise<void> {
     const over = AbortSignal.timeout(partingMs);
     await Promise.race([Promise.all(open), new Promise((resolve) => over.addEventListener('abort', resolve))]);
   };
+}
+
+/** A ledger with events of two keys would verify with neither. Throws Error (`key.other`). */
+async function refuseOtherKey(database: Pool, { keyId }: Signer, dataFolder: string): Promise<void> {
+  const recorded = await recordSigner(database, keyId);
+  if (recorded === keyId) return;
+  const expected = 'expected the data folder that belongs to this database (--data, CUSTODIA_DATA), or its key put back from a backup';
+  throw new Error(`key.other: the record in this database is signed by ${recorded}, and ${dataFolder} holds the key ${keyId}; ${expected}`);
 }
 
 async function startEmbedded(config: Config, log: Logger, closing: (() => Promise<void>)[]): Promise<string> {

@@ -1,7 +1,7 @@
 /** Writes the ledger: builds each event with all that this stage knows, signs it, appends it in the transaction that makes it true. */
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { hostname, release } from 'node:os';
+import { hostname, release, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { type Pool, type PoolClient } from 'pg';
 import { sha256 } from '../custody/canonical.ts';
@@ -44,12 +44,12 @@ const clockUncertaintyMs = 500;
 
 export async function createRecorder({ signer, version, clockOffsetMs, limits }: RecorderOptions): Promise<Recorder> {
   const dependencies = await digestOfDependencies();
-  const common = (exhibit: Exhibit, type: EventType, occurred: Date, why: string): CustodyEvent => ({
+  const account = { name: accountName(), role: 'operator', authenticator: 'operating system' };
+  const common = (exhibit: Exhibit, type: EventType, actor: CustodyEvent['actor'], occurred: Date, why: string): ToldEvent => ({
     exhibit: { case: exhibit.caseReference, label: exhibit.label },
     type,
-    actor: { name: exhibit.examiner, role: 'examiner', authenticator: 'stated' },
+    actor,
     occurredAt: zonedTime(occurred),
-    recordedAt: utcTime(new Date()),
     clock: { source: 'system', offsetMs: clockOffsetMs, uncertaintyMs: clockUncertaintyMs },
     place: { host: hostname() },
     why: { text: why },
@@ -57,26 +57,28 @@ export async function createRecorder({ signer, version, clockOffsetMs, limits }:
     digests: [],
     alteration: null,
   });
-  const append = (client: PoolClient, exhibit: Exhibit, key: string, event: CustodyEvent) =>
-    appendEvent(client, exhibit.id, key, (head) => sealNext(head, event, signer.privateKey));
-  const appendAlone = async (database: Pool, examinationId: string, key: string, make: (exhibit: Exhibit) => CustodyEvent) => {
+  // the time is taken when the head is held: so the times of one machine rise with the sequence
+  const append = (client: PoolClient, exhibit: Exhibit, key: string, event: ToldEvent) =>
+    appendEvent(client, exhibit.id, key, (head) => sealNext(head, { ...event, recordedAt: utcTime(new Date()) }, signer.privateKey));
+  const appendAlone = async (database: Pool, examinationId: string, key: string, make: (exhibit: Exhibit) => ToldEvent) => {
     const found = await readExamination(database, examinationId);
     if (found === null) throw new Error(`examination ${examinationId}: not found`);
     await transaction(database, (client) => append(client, found.exhibit, key, make(found.exhibit)));
   };
   return {
     async recordReceived(client, { exhibit, examination, received }) {
-      const event = common(exhibit, 'received', examination.created_at, 'image submitted for examination');
+      const actor = { name: examination.examiner, role: 'examiner', authenticator: 'stated' };
+      const event = common(exhibit, 'received', actor, examination.created_at, 'image submitted for examination');
       const { format, paths } = examination.image;
       await append(client, exhibit, `received:${examination.id}`, { ...event, storage: paths, files: received, format });
     },
     async recordStep(client, record, changes) {
-      const { exhibit, unit, outcome } = record;
+      const { exhibit, examination, unit, outcome } = record;
       const type: EventType = unit.kind === 'conclude' ? 'verified' : 'processed';
-      const event: CustodyEvent = {
-        ...common(exhibit, type, record.endedAt, whyOf(unit.kind)),
-        actor: { name: 'custodia worker', role: 'automation', authenticator: signer.keyId },
-        onBehalfOf: exhibit.examiner,
+      const actor = { name: 'custodia worker', role: 'automation', authenticator: signer.keyId };
+      const event: ToldEvent = {
+        ...common(exhibit, type, actor, record.endedAt, whyOf(unit.kind)),
+        onBehalfOf: examination.examiner,
         digests: outcome.digests,
         alteration: changes.length === 0 ? null : { what: `not made by this program: ${changes.join('; ')}` },
         step: { ...stepOf(record, version, dependencies, changes), limits },
@@ -87,7 +89,7 @@ export async function createRecorder({ signer, version, clockOffsetMs, limits }:
       const now = new Date();
       const key = `accessed:${randomUUID()}`; // every look is an event of its own
       return appendAlone(database, examinationId, key, (exhibit) => ({
-        ...common(exhibit, 'accessed', now, 'content or record looked at'),
+        ...common(exhibit, 'accessed', account, now, 'content or record looked at'),
         looked: { how, locator, examination: examinationId },
       }));
     },
@@ -95,11 +97,23 @@ export async function createRecorder({ signer, version, clockOffsetMs, limits }:
       const now = new Date();
       const value = reportDigest;
       return appendAlone(database, examinationId, `exported:${examinationId}:${reportDigest}`, (exhibit) => ({
-        ...common(exhibit, 'exported', now, 'chain-of-custody report written'),
+        ...common(exhibit, 'exported', account, now, 'chain-of-custody report written'),
         digests: [{ scope: 'report', name: 'report.json', algorithm: 'sha256', value, point: 'H5' }],
       }));
     },
   };
+}
+
+type ToldEvent = Omit<CustodyEvent, 'recordedAt'>;
+
+/** Of the account that this process runs under: who looks at content has stated no name. */
+function accountName(): string {
+  try {
+    return userInfo().username;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_SYSTEM_ERROR') throw error;
+    return `uid ${process.getuid?.()}`; // an account without a line in /etc/passwd
+  }
 }
 
 function stepOf(record: UnitRecord, version: string, dependencies: string, changes: readonly string[]): ProcessingStep {

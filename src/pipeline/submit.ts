@@ -2,7 +2,6 @@
 import { type Pool } from 'pg';
 import { type ImageReference, type Profile } from '../evidence/task.ts';
 import { type Exhibit, findOpenExamination, insertExamination, lockExhibit } from '../store/examinations.ts';
-import { type StatTuple } from '../store/schema.ts';
 import { transaction } from '../store/transaction.ts';
 import { insertUnits } from '../store/units.ts';
 import { differences, statEvidence } from './evidence-files.ts';
@@ -40,13 +39,20 @@ export async function submit(database: Pool, queue: UnitQueue, recorder: Recorde
       { kind: 'survey', priority: priorities.survey },
       { kind: 'hash-media', priority: priorities['hash-media'] },
     ] as const;
-    const examination = await insertExamination(client, { exhibitId: exhibit.id, image, received, profile, openUnits: units.length });
+    const examination = await insertExamination(client, {
+      exhibitId: exhibit.id,
+      examiner,
+      image,
+      received,
+      profile,
+      openUnits: units.length,
+    });
     const ids = await insertUnits(client, examination.id, null, units);
     await queue.announce(
       client,
       ids.map((id, index) => ({ id, priority: units[index]!.priority })),
     );
-    await recorder.recordReceived(client, { exhibit: { ...exhibit, examiner }, examination, received: received as readonly StatTuple[] });
+    await recorder.recordReceived(client, { exhibit, examination, received });
     return { examinationId: examination.id, resumed: false };
   });
 }

@@ -8,6 +8,7 @@ export interface Exhibit {
   readonly id: string;
   readonly caseReference: string;
   readonly label: string;
+  /** Who had its first image examined. */
   readonly examiner: string;
 }
 
@@ -55,6 +56,7 @@ export async function findOpenExamination(client: PoolClient, exhibitId: string,
 
 export interface NewExamination {
   readonly exhibitId: string;
+  readonly examiner: string;
   readonly image: ImageReference;
   readonly received: readonly StatTuple[];
   readonly profile: Profile;
@@ -63,12 +65,13 @@ export interface NewExamination {
 
 export async function insertExamination(
   client: PoolClient,
-  { exhibitId, image, received, profile, openUnits }: NewExamination,
+  { exhibitId, examiner, image, received, profile, openUnits }: NewExamination,
 ): Promise<Examination> {
   return queries(client)
     .insertInto('examination')
     .values({
       exhibit_id: exhibitId,
+      examiner,
       image: JSON.stringify(image),
       received: JSON.stringify(received),
       profile: JSON.stringify(profile),

@@ -3,9 +3,10 @@ import { Kysely, PostgresDialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { type Pool } from 'pg';
 import * as record from './migrations/0001-record.ts';
+import * as who from './migrations/0002-who.ts';
 import { borrowed } from './schema.ts';
 
-const migrations = { '0001-record': record };
+const migrations = { '0001-record': record, '0002-who': who };
 
 /** Throws Error (`database.migration`) with the name of the migration that failed; a failed one leaves nothing behind. */
 export async function migrate(pool: Pool): Promise<void> {

@@ -31,6 +31,8 @@ export interface Tables {
     id: Given<string>;
     exhibit_id: string;
     status: Given<ExaminationStatus>;
+    /** Who asked for it, as stated. */
+    examiner: string;
     image: Json<ImageReference>;
     received: Json<readonly StatTuple[]>;
     profile: Json<Profile>;
@@ -84,6 +86,7 @@ export interface Tables {
   };
   ledger: { exhibit_id: string; seq: ColumnType<string, number, number>; envelope: string; digest: string; event_key: string };
   ledger_head: { exhibit_id: string; seq: ColumnType<string, number, number>; digest: string };
+  laboratory: { single: Given<boolean>; signer: string };
   worker: {
     id: string;
     host: string;

@@ -13,12 +13,14 @@ const small = readFileSync(fixturePath('ewf-encase6')); // 101,376 bytes of medi
 const names = ['--case', 'Case 7', '--exhibit', 'E-1', '--examiner', 'Exam Iner'];
 
 let database: TestDatabase;
+let nobodys: TestDatabase; // another data folder, another key, another record
 let desk: Desk;
 let evidence: string;
 let count = 0;
 
 beforeAll(async () => {
   database = await testDatabase();
+  nobodys = await testDatabase();
   desk = openDesk({ DATABASE_URL: database.url });
   evidence = desk.path('evidence');
   mkdirSync(evidence);
@@ -26,6 +28,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await desk.close();
   await database.close();
+  await nobodys.close();
 });
 
 const put = (name: string, bytes: Uint8Array | string) => writeFileSync(join(evidence, name), bytes);
@@ -177,7 +180,7 @@ describe.skipIf(!isRoot || !hasTool('setpriv'))('as an ordinary user (setpriv of
         ],
         {
           cwd: '/tmp',
-          env: { PATH: process.env.PATH, HOME: '/nonexistent', CUSTODIA_DATA: desk.path('nobody/data'), DATABASE_URL: database.url },
+          env: { PATH: process.env.PATH, HOME: '/nonexistent', CUSTODIA_DATA: desk.path('nobody/data'), DATABASE_URL: nobodys.url },
           stdio: ['ignore', 'pipe', 'pipe'],
         },
       ),

@@ -53,7 +53,7 @@ it('five at once all succeed, and each migration has run once; a sixth finds not
   const tables = await pool.query("select table_name from information_schema.tables where table_schema = 'public' order by 1");
   const jobs = await pool.query("select to_regclass('bullmq.job') is not null as there");
   await pool.end();
-  expect(rows).toEqual([{ name: '0001-record' }]);
+  expect(rows).toEqual([{ name: '0001-record' }, { name: '0002-who' }]);
   expect(tables.rows.map(({ table_name }) => table_name)).toEqual(
     expect.arrayContaining([
       'case_file',

@@ -18,6 +18,7 @@ export async function insertTestExamination(pool: Pool, units: readonly NewUnit[
     const exhibit = await lockExhibit(client, { caseReference: 'case 7', label, examiner: 'Exam Iner' });
     const examination = await insertExamination(client, {
       exhibitId: exhibit.id,
+      examiner: exhibit.examiner,
       image: { format: 'raw', paths: [`/evidence/${label}.raw`] },
       received: [],
       profile: { digests: ['sha256'], limits: defaultLimits },
