@@ -14,13 +14,17 @@ import { type LocatedProblems } from './problems.ts';
 const batchBytes = 64 * 1024 * 1024;
 const batchFiles = { least: 512, most: 4096, ofListed: 1 / 16 };
 
+/** A file may claim any size: work is reckoned with no more than could be read of it, holes and all. */
+const sparseTimes = 8;
+const sparseBytes = 1024 ** 3;
+
 export async function listFiles(
   fileSystem: FileSystem,
   volume: VolumeReference,
   outlet: Outlet,
   problems: LocatedProblems,
 ): Promise<ListFilesResult> {
-  const batch = new FileBatch(outlet);
+  const batch = new FileBatch(outlet, Math.max(volume.length, sparseBytes) * sparseTimes);
   let entries = 0;
   try {
     for (const entry of fileSystem.entries()) {
@@ -91,18 +95,20 @@ function measureUnallocated(fileSystem: FileSystem, problems: LocatedProblems): 
 /** Files waiting to become the payload of one unit, put into the order of their place on the disk. */
 class FileBatch {
   readonly #outlet: Outlet;
+  readonly #mostOfFile: number;
   #files: ListedFile[] = [];
   #bytes = 0;
   totalFiles = 0;
   totalBytes = 0;
 
-  constructor(outlet: Outlet) {
+  constructor(outlet: Outlet, mostOfFile: number) {
     this.#outlet = outlet;
+    this.#mostOfFile = mostOfFile;
   }
 
   async add(file: ListedFile, size: number): Promise<void> {
     this.#files.push(file);
-    this.#bytes += size;
+    this.#bytes += Math.min(size, this.#mostOfFile);
     if (this.#files.length >= this.#enough() || this.#bytes >= batchBytes) await this.send();
   }
 
@@ -116,7 +122,7 @@ class FileBatch {
     const files = new TextEncoder().encode(ordered.map((file) => `${JSON.stringify(file)}\n`).join(''));
     const batch = { kind: 'files', files, count: ordered.length, bytes: this.#bytes } as const;
     this.totalFiles += ordered.length;
-    this.totalBytes += this.#bytes;
+    this.totalBytes = Math.min(this.totalBytes + this.#bytes, Number.MAX_SAFE_INTEGER);
     this.#files = [];
     this.#bytes = 0;
     await this.#outlet.send(batch, files);

@@ -7,6 +7,9 @@ import { type LocatedProblem } from '../evidence/task.ts';
 /** Codes wait for their entry's record: of at most so many places. */
 const rememberedLocators = 10_000;
 
+/** What damaged fields claim may be no byte of anything: the message has it all the same, and a database would refuse it. */
+const isPlace = (at: number | undefined): at is number => Number.isSafeInteger(at) && at! >= 0;
+
 /** `locate` is asked at the moment a problem is added. */
 export class LocatedProblems implements ProblemLog {
   /** Turns a problem's `address` into a locator; without an address it gives the place being worked on. */
@@ -41,7 +44,7 @@ export class LocatedProblems implements ProblemLog {
       locator,
       code: problem.code,
       message: safeText(problem.message).slice(0, 2000).toWellFormed(),
-      ...(problem.at === undefined ? {} : { at: problem.at }),
+      ...(isPlace(problem.at) ? { at: problem.at } : {}),
       hidesEvidence: problem.hidesEvidence === true,
     });
   }

@@ -107,6 +107,7 @@ function recognise(volume: ByteSource, problems: LocatedProblems): Pick<Surveyed
 }
 
 function unsupportedReason(volume: ByteSource): string {
+  if (volume.size === 0) return 'none of its bytes are on the medium';
   for (const { label, signatures } of unsupportedContent) {
     if (signatures.some((signature) => hasSignature(volume, signature))) return `${label}: recognised, not supported by this version`;
   }

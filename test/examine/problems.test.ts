@@ -63,3 +63,9 @@ it('codes of places that no entry takes are not kept without end', () => {
   expect(log.takeCodes('image:/ext:0')).toEqual([]); // the oldest are let go
   expect(log.takeCodes('image:/ext:29999')).toEqual(['a']);
 });
+
+it('a place that is no byte of anything is left out, not the problem', () => {
+  const { log, emitted } = logOf(9);
+  for (const at of [0, 2 ** 53 - 1, 2 ** 53, 2 ** 71, -512, 0.5, Number.NaN]) log.add({ code: 'a.place', message: `at ${at}`, at });
+  expect(emitted.map(({ at }) => at)).toEqual([0, 2 ** 53 - 1, ...Array(5).fill(undefined)]);
+});

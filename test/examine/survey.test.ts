@@ -32,3 +32,21 @@ it('tells of a GPT that is left over on a medium formatted as one volume', () =>
   expect(found.filter(({ code }) => code === 'gpt.left-over').map(({ at }) => at)).toEqual([volume.size]);
   expect(surveyOf(volume.read(0, volume.size)).found.map(({ code }) => code)).not.toContain('gpt.left-over');
 });
+
+it('goes on where a partition claims to lie at bytes that no medium has', () => {
+  // UEFI 2.10 section 5.3.3: an entry holds its first and last LBA at 32 and 40; entries begin at LBA 2. Its CRC does not fit any more
+  const source = fixture('gpt-three');
+  const bytes = source.read(0, source.size);
+  const view = new DataView(bytes.buffer);
+  for (const table of [2 * 512, source.size - 33 * 512]) {
+    view.setBigUint64(table + 32, 1n << 62n, true);
+    view.setBigUint64(table + 40, (1n << 62n) + 100n, true);
+  }
+  const { volumes, found } = surveyOf(bytes);
+  const outside = volumes.find(({ locator }) => locator === 'image:/gpt:1');
+  expect(outside).toMatchObject({ length: 0, fileSystem: null, reason: 'none of its bytes are on the medium' });
+  expect(volumes.filter(({ kind }) => kind === 'volume')).toHaveLength(3);
+  const told = found.find(({ code }) => code === 'gpt.past-end');
+  expect(told?.hidesEvidence).toBe(true);
+  expect(told).not.toHaveProperty('at'); // 2 ** 71 is more than a column `bigint` takes (PostgreSQL manual, "Numeric Types": up to 2 ** 63 - 1)
+});
