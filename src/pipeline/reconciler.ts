@@ -1,17 +1,21 @@
 /** Brings back what a crash left behind: units that no announcement wakes any more, and units of processes that are gone. */
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { type Pool } from 'pg';
 import { releaseDeadWorkers, takeForgottenUnits } from '../store/units.ts';
-import { listWorkers, type RegisteredWorker, removeWorkers } from '../store/workers.ts';
+import { listWorkers, type RegisteredWorker, removeSilentWorkers, removeWorkers } from '../store/workers.ts';
 import { type UnitQueue } from './unit-queue.ts';
 
 const atOnce = 500;
+/** A worker that was not heard of for so long is gone; what it held went to others long before. */
+const silentMs = 3_600_000;
 
 /** One round. Gives how many units were announced again. `forgottenAfterMs` 0 announces every open unit that nobody holds: at start. */
 export async function reconcile(database: Pool, queue: UnitQueue, host: string, forgottenAfterMs: number): Promise<number> {
   const dead = await deadWorkers(database, host);
   await releaseDeadWorkers(database, dead);
   await removeWorkers(database, dead);
+  await removeSilentWorkers(database, silentMs);
   const units = await takeForgottenUnits(database, forgottenAfterMs, atOnce);
   if (units.length > 0) await queue.reannounce(units);
   return units.length;
@@ -33,6 +37,16 @@ async function isAlive({ pid, started }: RegisteredWorker): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
   return started === '' || (await startOf(pid)) === started;
+}
+
+/**
+ * Where the numbers of processes mean what they mean here: the machine since it was started, and the process namespace (proc(5)). A name alone
+ * says too little: containers and machines may share one, and each would take the workers of the other for dead.
+ */
+export async function hostOf(): Promise<string> {
+  const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
+  const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
+  return [hostname(), boot.trim(), namespace].filter((part) => part !== '').join(' ');
 }
 
 /**

@@ -208,8 +208,8 @@ async function afterFailure(workplace: Workplace, unit: Unit, keeper: ClaimKeepe
   }
   const reason = reasonOf(error);
   workplace.onTrouble(`unit ${unit.id} (${unit.kind}): try failed: ${reason}`, error);
-  const last = error instanceof TaskError && error.final;
-  await releaseClaim(workplace.database, unit, reason, last ? workplace.failuresAllowed : 1);
+  const last = error instanceof TaskError && error.final; // then all tries left are used up: not more, so that it is still quarantined
+  await releaseClaim(workplace.database, unit, reason, last ? Math.max(1, workplace.failuresAllowed - unit.failures) : 1);
   // once for each failure allowed, once to be quarantined, once to be abandoned; what fails even then is left to the reconciler and the log
   return unit.failures <= workplace.failuresAllowed;
 }

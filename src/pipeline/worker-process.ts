@@ -1,9 +1,8 @@
 /** The working part of a process: registers itself, takes units from the queue, and looks after what others left behind. */
 import { randomUUID } from 'node:crypto';
-import { hostname } from 'node:os';
 import { type Config } from '../config.ts';
 import { beat, registerWorker, removeWorkers } from '../store/workers.ts';
-import { reconcile, startOf } from './reconciler.ts';
+import { hostOf, reconcile, startOf } from './reconciler.ts';
 import { runUnit, type Workplace } from './run-unit.ts';
 
 export interface WorkerProcess {
@@ -24,7 +23,7 @@ export type Place = Omit<Workplace, 'workerId'>;
 export async function startWorkerProcess(place: Place, config: Config, version: string): Promise<WorkerProcess> {
   const id = randomUUID();
   const { database, queue, threads } = place;
-  const host = hostname();
+  const host = await hostOf();
   const workplace: Workplace = { ...place, workerId: id };
   const started = await startOf(process.pid);
   await registerWorker(database, {
@@ -41,7 +40,7 @@ export async function startWorkerProcess(place: Place, config: Config, version: 
     run: (unitId, signal) => runUnit(workplace, unitId, signal),
     onError: (error, unitId) => place.onTrouble(unitId === null ? 'queue' : `unit ${unitId}`, error),
   });
-  await reconcile(database, queue, host, 0);
+  await reconcile(database, queue, host, 0).catch((error: unknown) => place.onTrouble('reconciler', error)); // the next round tries again
   const rounds = everyNow(config.reconcileMs, place, async () => {
     await beat(database, id);
     await reconcile(database, queue, host, forgottenAfterMs);

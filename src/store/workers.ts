@@ -30,6 +30,14 @@ export async function removeWorkers(pool: Pool, ids: readonly string[]): Promise
       .execute();
 }
 
+/** Nobody else removes what a crash left on a machine that did not come back. */
+export async function removeSilentWorkers(pool: Pool, silentMs: number): Promise<void> {
+  await queries(pool)
+    .deleteFrom('worker')
+    .where('heartbeat_at', '<', sql<Date>`clock_timestamp() - ${silentMs} * interval '1 millisecond'`)
+    .execute();
+}
+
 export const listWorkers = (pool: Pool): Promise<(RegisteredWorker & { heartbeat_at: Date })[]> =>
   queries(pool)
     .selectFrom('worker')

@@ -2,9 +2,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { reconcile, startOf } from '../../src/pipeline/reconciler.ts';
+import { hostOf, reconcile, startOf } from '../../src/pipeline/reconciler.ts';
 import { type UnitQueue } from '../../src/pipeline/unit-queue.ts';
 import { openUnitQueue, prepareQueue } from '../../src/queue/open-queue.ts';
 import { claimUnit } from '../../src/store/units.ts';
@@ -99,6 +100,30 @@ it('a unit whose announcement was lost is announced: at the start of a worker at
   const worker = await queue.startWorker({ concurrency: 1, run: async (id) => void ran.push(id), onError: () => undefined });
   await vi.waitFor(() => expect(ran.toSorted()).toEqual([...unitIds].sort()), { timeout: 10_000 });
   await worker.stop({ abort: false });
+});
+
+it('a worker of another machine is forgotten when it was silent for more than an hour, and not before', async () => {
+  const [silent, heard] = [await register(1, '1', 'elsewhere'), await register(1, '1', 'elsewhere')];
+  const age = (id: string, minutes: number) =>
+    database.pool.query(`update worker set heartbeat_at = now() - $2 * interval '1 minute' where id = $1`, [id, minutes]);
+  await age(silent, 61);
+  await age(heard, 59);
+  await reconcile(database.pool, queue, hostname(), 30_000);
+  expect((await listWorkers(database.pool)).map(({ id }) => id)).toEqual([heard]);
+});
+
+const mayUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
+
+describe.skipIf(!mayUnshare)('in a process namespace of its own (unshare of util-linux)', () => {
+  it('a process of the same host name is at another host: its numbers mean other processes', async () => {
+    const program = `console.log(await (await import(${JSON.stringify(join(import.meta.dirname, '../../src/pipeline/reconciler.ts'))})).hostOf())`;
+    const inside = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', process.execPath, '--input-type=module', '-e', program], {
+      encoding: 'utf8',
+    });
+    expect(inside.status, inside.stderr).toBe(0);
+    expect(inside.stdout).toMatch(new RegExp(`^${hostname()} `));
+    expect(inside.stdout.trim()).not.toBe(await hostOf());
+  });
 });
 
 it('three that reconcile at once announce everything once', async () => {
