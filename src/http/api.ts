@@ -55,7 +55,12 @@ export type ReportFile = keyof typeof reportFiles;
 
 /** `onFailure` hears of what is no fault of the request. */
 export function createApi(work: ApiWork, token: string, onFailure: (error: Error) => void): FastifyInstance {
-  const api = Fastify({ logger: false, bodyLimit: 64 * 1024, ajv: { customOptions: { coerceTypes: false, removeAdditional: false } } });
+  const api = Fastify({
+    logger: false,
+    bodyLimit: 64 * 1024,
+    requestTimeout: 30_000, // of a request that comes in, not of the answer: nobody holds a line by sending slowly
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
+  });
   api.addHook('onRequest', async (request, reply) => {
     reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store');
     if (request.routeOptions.url === '/healthz' || isToken(request.headers.authorization, token)) return;
