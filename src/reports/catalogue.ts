@@ -5,6 +5,7 @@ import { createMerkleTree } from '../custody/merkle.ts';
 import { type SealedCatalogue } from '../evidence/task.ts';
 import { type CatalogueRecord, csvHeader, csvRow } from './csv.ts';
 import { createTally } from './tally.ts';
+import { openPlain } from './verify/plain-file.ts';
 
 export interface CataloguePaths {
   readonly entriesPath: string;
@@ -74,7 +75,7 @@ const longestLine = 64 * 1024 * 1024;
 
 /** Lines without their ends. The last one must have an end too. */
 export function* linesOf(path: string, onBytes: (bytes: Uint8Array) => void): Iterable<Buffer> {
-  const descriptor = openSync(path, 'r');
+  const descriptor = openPlain(path);
   try {
     let rest: Buffer = Buffer.alloc(0);
     for (let bytes = readPiece(descriptor); bytes.length > 0; bytes = readPiece(descriptor)) {

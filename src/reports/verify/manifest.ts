@@ -1,12 +1,12 @@
 /** The manifest of a report folder: who signed it, and whether the files are those that were signed. */
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { EnvelopeError, keyIdOf, openEnvelope, parseEnvelope } from '../../custody/dsse.ts';
 import { statementType } from '../../custody/event.ts';
 import { manifestFile, manifestType, reportFiles } from '../findings.ts';
 import { type Check, contradictions, fail, incomplete, ok, troubleOf } from './check.ts';
-import { isPlainFile, readBytes, readText, sizeOf } from './plain-file.ts';
+import { isPlainFile, openPlain, readBytes, readText, sizeOf } from './plain-file.ts';
 
 export interface Manifest {
   readonly keyId: string;
@@ -114,7 +114,7 @@ export function checkFiles(folder: string, { files, predicate }: Manifest): read
 
 export function digestOf(path: string): string {
   const hash = createHash('sha256');
-  const descriptor = openSync(path, 'r');
+  const descriptor = openPlain(path);
   try {
     const piece = Buffer.alloc(1024 * 1024);
     for (let read = readSync(descriptor, piece); read > 0; read = readSync(descriptor, piece)) hash.update(piece.subarray(0, read));
