@@ -71,7 +71,7 @@ function readPiece(descriptor: number): Buffer {
 }
 
 /** No record comes near it; a file without line ends must not fill the memory. */
-const longestLine = 64 * 1024 * 1024;
+const longestLine = 16 * 1024 * 1024;
 
 /** Lines without their ends. The last one must have an end too. */
 export function* linesOf(path: string, onBytes: (bytes: Uint8Array) => void): Iterable<Buffer> {

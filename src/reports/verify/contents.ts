@@ -12,6 +12,7 @@ import { renderHtml } from '../html.ts';
 import { type Check, contradictions, fail, incomplete, ok } from './check.ts';
 import { digestOf } from './manifest.ts';
 import { readBytes, readText } from './plain-file.ts';
+import { parsePlainJson } from './plain-json.ts';
 
 export interface OpenedReport {
   readonly findings: ReportFindings | null;
@@ -19,13 +20,15 @@ export interface OpenedReport {
   readonly checks: readonly Check[];
 }
 
-/** A report of a million problems' codes and of a thousand volumes stays far below. */
-const largestReport = 256 * 1024 * 1024;
+/** A report of ten thousand segments and a thousand volumes stays far below. */
+const largestReport = 64 * 1024 * 1024;
+/** Of a medium of 256 TiB. */
+const largestLeaves = 300 * 1024 * 1024;
 
 /** Throws Error where it cannot be read as JSON at all. */
 export function openReport(folder: string): OpenedReport {
   const text = readText(join(folder, 'report.json'), largestReport);
-  const value: unknown = JSON.parse(text);
+  const value = parsePlainJson(text);
   const wrong: string[] = [];
   if (canonicalText(value) !== text) wrong.push('it is not in canonical form (RFC 8785)');
   if (!Value.Check(Findings, value)) {
@@ -95,12 +98,16 @@ interface ProblemLine {
   readonly hidesEvidence: boolean;
 }
 
+/** This version knows less than three hundred. */
+const mostCodes = 10_000;
+
 export function checkProblems(folder: string, { problems }: ReportFindings): readonly Check[] {
   const digest = createHash('sha256');
   const byCode = new Map<string, ReportFindings['problems']['byCode'][number]>();
   for (const line of linesOf(join(folder, 'problems.jsonl'), (bytes) => digest.update(bytes))) {
     const { code, locator, message, hidesEvidence } = JSON.parse(line.toString('utf8')) as ProblemLine;
     const known = byCode.get(code) ?? { code, count: 0, hiding: 0, exampleLocator: locator, exampleMessage: message };
+    if (byCode.size > mostCodes) throw new Error(`problems.jsonl has more than ${mostCodes} codes`);
     byCode.set(code, { ...known, count: known.count + 1, hiding: known.hiding + (hidesEvidence ? 1 : 0) });
   }
   const counted = [...byCode.values()].sort((a, b) => Buffer.compare(Buffer.from(a.code), Buffer.from(b.code)));
@@ -116,7 +123,7 @@ export function checkProblems(folder: string, { problems }: ReportFindings): rea
 
 /** Throws Error where the file does not hold what it should. */
 export function readLeaves(folder: string): Leaves {
-  const value: unknown = JSON.parse(readText(join(folder, 'leaves.json'), largestReport));
+  const value = parsePlainJson(readText(join(folder, 'leaves.json'), largestLeaves));
   if (!Value.Check(LeavesForm, value)) throw new Error('leaves.json has not the form of a list of digests');
   return value;
 }

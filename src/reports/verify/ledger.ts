@@ -11,7 +11,7 @@ import { type Check, contradictions } from './check.ts';
 import { type Manifest } from './manifest.ts';
 
 export function checkLedger(folder: string, findings: ReportFindings, { keys, keyId, predicate }: Manifest): readonly Check[] {
-  const lines = [...linesOf(join(folder, 'ledger.jsonl'), () => undefined)].map((line) => line.toString('utf8'));
+  const lines = readLines(join(folder, 'ledger.jsonl'));
   const { events, faults, head } = readChain(lines, keys, { case: findings.case, label: findings.exhibit });
   const wrong = faults.map(({ message }) => message);
   if (wrong.length === 0) {
@@ -29,6 +29,23 @@ export function checkLedger(folder: string, findings: ReportFindings, { keys, ke
       'digests and steps in the ledger are those of the report',
     ),
   ].slice(0, wrong.length > 0 ? 1 : 2);
+}
+
+/** A chain is checked as a whole, in memory: what no laboratory writes is refused before it fills it. */
+const largestLedger = 512 * 1024 * 1024;
+const mostEvents = 1_000_000;
+
+function readLines(path: string): string[] {
+  const lines: string[] = [];
+  let size = 0;
+  for (const line of linesOf(path, () => undefined)) {
+    size += line.length;
+    if (size > largestLedger || lines.length === mostEvents) {
+      throw new Error(`ledger.jsonl is larger than ${largestLedger} bytes or has more than ${mostEvents} events`);
+    }
+    lines.push(line.toString('utf8'));
+  }
+  return lines;
 }
 
 /** The signed manifest quotes the report. */

@@ -50,7 +50,7 @@ export function openManifest(folder: string, trusted: ReadonlySet<string>, trust
   }
 }
 
-const largestManifest = 16 * 1024 * 1024;
+const largestManifest = 1024 * 1024;
 const largestKey = 64 * 1024;
 
 function readOwnKey(folder: string, checks: Check[]): KeyObject | null {
