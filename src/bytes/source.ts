@@ -47,10 +47,18 @@ export function makeSource(size: number, readInto: (target: Uint8Array, offset: 
   };
 }
 
-/** A file, opened read-only. A read that the system refuses is a ReadError with the system's code (`EIO`). */
+/**
+ * A file, opened read-only. A read that the system refuses is a ReadError with the system's code (`EIO`). What is no file is refused: to open a
+ * pipe waits for somebody who writes, and a device has no size.
+ */
 export function openFileSource(path: string): FileSource {
-  const descriptor = openSync(path, constants.O_RDONLY);
-  const size = fstatSync(descriptor).size;
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const found = fstatSync(descriptor);
+  if (!found.isFile()) {
+    closeSync(descriptor);
+    throw new ReadError('read.refused', `${JSON.stringify(path)}: is no file`, 0, 0);
+  }
+  const { size } = found;
   const source = makeSource(size, (target, offset) => {
     let done = 0;
     while (done < target.length) {

@@ -1,5 +1,6 @@
 /** Sources of bytes against plain buffers: whatever is put together, every read gives what the buffer gives. */
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -155,10 +156,11 @@ describe('what a source refuses', () => {
     second.source.close();
   });
 
-  it('a folder, with the code of the system', () => {
-    const source = openFileSource(folder);
-    expect(() => source.read(0, 10)).toThrow(expect.objectContaining({ name: 'ReadError', code: 'read.refused' }));
-    source.close();
+  it.each(['a folder', 'a pipe that nobody writes into'])('%s is no file', (what) => {
+    const path = join(folder, what);
+    if (what === 'a folder') mkdirSync(path);
+    else execFileSync('mkfifo', [path]); // POSIX, open(): with O_RDONLY it waits for a writer
+    expect(() => openFileSource(path)).toThrow(expect.objectContaining({ name: 'ReadError', code: 'read.refused' }));
   });
 
   it('what the source below refuses goes through slices, sums, extents and caches', () => {

@@ -52,7 +52,7 @@ export function segmentPaths(path: string): string[] {
 
 const filesBeside = (path: string): string[] =>
   readdirSync(dirname(path), { withFileTypes: true })
-    .filter((entry) => !entry.isDirectory())
+    .filter((entry) => entry.isFile() || entry.isSymbolicLink())
     .map(({ name }) => name)
     .sort();
 

@@ -36,7 +36,7 @@ export function splitPaths(path: string): string[] {
   const parts = new Map<number, string>();
   for (const entry of readdirSync(dirname(path), { withFileTypes: true })) {
     const { name } = entry;
-    const [, otherStem, other] = entry.isDirectory() ? [] : (suffix.exec(name) ?? []);
+    const [, otherStem, other] = entry.isFile() || entry.isSymbolicLink() ? (suffix.exec(name) ?? []) : [];
     if (otherStem === stem && other !== undefined && sameNumbering(text, other)) parts.set(numberOfPart(name)!, name);
   }
   const numbers = [...parts.keys()].sort((a, b) => a - b);
