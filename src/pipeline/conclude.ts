@@ -27,7 +27,7 @@ export async function conclude(context: StepContext): Promise<StepOutcome> {
   return {
     status: 'done',
     result: { integrity },
-    counts: { entries: catalogue.entries },
+    counts: { entries: catalogue.entries, problems: changes.length + mismatches.length },
     digests: statements(catalogue, concluded, received),
     children: nothing,
     async write(client) {

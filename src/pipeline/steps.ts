@@ -66,7 +66,7 @@ async function hashFilesOnly(context: StepContext, error: TaskError): Promise<St
     status: 'done',
     reason: error.message,
     result: { mediaSize: 0, media: {}, leaves: [], segments, damagedBytes: 0, problems: [] },
-    counts: { mediaBytes: 0 },
+    counts: { mediaBytes: 0, problems: 1 },
     digests: segmentDigests(segments),
     children: nothing,
     write: (client) =>
@@ -163,7 +163,7 @@ export async function abandon(context: StepContext, reason: string): Promise<Ste
     status: 'quarantined',
     reason,
     result: null,
-    counts: unit.kind === 'examine-files' ? { files: unit.files } : {},
+    counts: unit.kind === 'examine-files' ? { files: unit.files, problems: 1 } : { problems: 1 },
     digests: [],
     children: nothing,
     async write(client) {

@@ -237,6 +237,8 @@ def check_ledger(report, lines):
     steps = [event['step'] for event in own]
     counts = {step['kind']: step['counts'] for step in steps if step['outcome'] == 'done'}
     check(counts['survey']['mediaBytes'] == report['media']['size'], 'another size than the ledger says')
+    told = sum(step['counts'].get('problems', 0) for step in steps)
+    check(told == report['problems']['total'], 'another number of problems than the ledger says')
     check(counts['conclude']['entries'] == report['catalogue']['entries'], 'another number of entries than the ledger says')
     check(all(step['settings'] == report['profile'] for step in steps), 'other settings than the ledger says')
     told = report['integrity']['steps']

@@ -1,5 +1,7 @@
 /** A forger who holds the key of the laboratory's reports: report, page and manifest fit each other, and ledger and catalogue tell otherwise. */
-import { rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ReportFindings } from '../../src/reports/findings.ts';
 import { fixtureExpected, fixturePath } from '../support/fixture.ts';
@@ -113,6 +115,30 @@ describe('a report signed anew by its own key', () => {
     expect(status).toBe(1);
     expect(failed).toContain(speaks);
   });
+});
+
+it('a problem taken out of the record before the report was written is missed by the ledger', async () => {
+  const path = join(copy, 'problems.jsonl');
+  const whole = readFileSync(path, 'utf8');
+  const [gone, ...kept] = whole.trimEnd().split('\n');
+  const { code, hidesEvidence } = JSON.parse(gone!) as { code: string; hidesEvidence: boolean };
+  const left = kept.map((line) => JSON.parse(line)).filter((problem) => problem.code === code);
+  writeFileSync(path, kept.map((line) => `${line}\n`).join(''));
+  try {
+    const { status, failed } = await forge(({ problems }) => {
+      problems.total--;
+      if (hidesEvidence) problems.hidingEvidence--;
+      problems.sha256 = createHash('sha256').update(readFileSync(path)).digest('hex');
+      const of = problems.byCode.find((counted) => counted.code === code)!;
+      const [first] = left;
+      Object.assign(of, { count: left.length, exampleLocator: first?.locator, exampleMessage: first?.message });
+      if (hidesEvidence) of.hiding--;
+      if (left.length === 0) problems.byCode.splice(problems.byCode.indexOf(of), 1);
+    });
+    expect([status, failed]).toEqual([1, ['ledger and report']]);
+  } finally {
+    writeFileSync(path, whole);
+  }
 });
 
 describe('the report itself', () => {

@@ -48,16 +48,19 @@ export async function checkRecord(pool: Pool, examinationId: string, key: KeyObj
   );
   expectEqual('entries', entries.all, head.entries);
   expectEqual('entries of units that did not end well', entries.strange, 0);
-  const problems = await one<{ strange: number }>(
-    `select count(*) filter (where unit.finished_at is null)::int as strange
+  const problems = await one<{ all: number; strange: number }>(
+    `select count(*)::int as all, count(*) filter (where unit.finished_at is null)::int as strange
      from problem left join unit on unit.id = unit_id where problem.examination_id = $1`,
   );
   expectEqual('problems of units that did not end', problems.strange, 0);
   const events = await checkLedger(pool, head.exhibit_id, key, wrong);
-  const told = await one<{ told: number }>(
-    `select count(*)::int as told from unit join ledger on event_key = 'unit:' || unit.id where examination_id = $1`,
+  const told = await one<{ told: number; problems: number }>(
+    `select count(*)::int as told,
+       coalesce(sum((convert_from(decode(envelope::jsonb->>'payload', 'base64'), 'UTF8')::jsonb #>> '{predicate,step,counts,problems}')::int), 0)::int as problems
+     from unit join ledger on event_key = 'unit:' || unit.id where examination_id = $1`,
   );
   expectEqual('units that the ledger tells of', told.told, units.all);
+  expectEqual('problems that the ledger tells of', told.problems, problems.all);
   return { wrong, figures: { units: units.all, files: units.examined, entries: entries.all, events, losses: units.losses } };
 }
 

@@ -118,7 +118,7 @@ function accountOtherwise(findings: ReportFindings, account: LedgerAccount): str
 
 /** Numbers that steps left in the ledger, against those of the report. */
 function countsOtherwise(findings: ReportFindings, own: readonly ChainedEvent[]): string[] {
-  const { media, integrity, catalogue, volumes, profile, notExamined } = findings;
+  const { media, integrity, catalogue, volumes, problems, profile, notExamined } = findings;
   const steps = own.map(({ step }) => step!);
   const wrong: string[] = [];
   const expect = (what: string, recorded: unknown, said: unknown) => {
@@ -137,6 +137,11 @@ function countsOtherwise(findings: ReportFindings, own: readonly ChainedEvent[])
   expect('damaged bytes', countOf('hash-media', 'damagedBytes') ?? 0, media.damagedBytes);
   expect('volumes', countOf('survey', 'volumes') ?? 0, volumes.filter(({ kind }) => kind === 'volume').length);
   expect('entries', countOf('conclude', 'entries'), catalogue.entries);
+  expect(
+    'problems',
+    steps.reduce((sum, { counts }) => sum + (counts.problems ?? 0), 0),
+    problems.total,
+  );
   const unallocated = volumes.flatMap(({ unallocatedBytes }) => (unallocatedBytes === null ? [] : [unallocatedBytes]));
   const listed = done('list-files').map(({ counts }) => counts.unallocatedBytes ?? 0);
   expect('unallocated bytes of the volumes', listed.sort(ascending), unallocated.sort(ascending));
