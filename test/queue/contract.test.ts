@@ -148,20 +148,19 @@ describe.each(['postgres', 'redis'] as const)('a queue on %s', (kind) => {
     const finished = new Promise<void>((resolve) => {
       finish = resolve;
     });
-    let fail = true;
+    let again = false; // then all run until the end: one that has ended once more would rightly run once more
     const { ran } = await work(async (id) => {
-      if (id === failed && fail) throw new Error('no');
-      if (id === running) await finished;
-    }, 3);
+      if (id === failed && !again) throw new Error('no');
+      if (id === running || again) await finished;
+    }, 4);
     await announce(notice(ended), notice(failed), notice(running));
     await vi.waitFor(() => expect(ran).toHaveLength(3), soon);
     await vi.waitFor(async () => expect(await queue.counts()).toMatchObject({ active: 1, failed: 1 }), soon);
-    fail = false;
+    again = true;
     await Promise.all([1, 2, 3].map(() => queue.reannounce([ended, failed, lost, running].map((id) => notice(id)))));
-    await vi.waitFor(() => expect(ran).toHaveLength(6), soon);
-    await sleep(300);
+    await vi.waitFor(() => expect(ran.length).toBeGreaterThanOrEqual(6), soon).finally(() => setTimeout(finish, 300));
+    await sleep(200);
     expect(ran.slice(3).sort()).toEqual([ended, failed, lost].sort());
-    finish();
     await vi.waitFor(async () => expect(await queue.counts()).toMatchObject({ active: 0, failed: 0 }), soon);
   });
 

@@ -101,11 +101,18 @@ function copied(folder: string, copies: string): string {
     verbatimSymlinks: true,
     filter: (path) => !path.endsWith('.a'),
   });
+  for (const path of readdirSync(unfinished, { recursive: true, encoding: 'utf8' })) openToOwner(join(unfinished, path));
   complete(unfinished);
   for (const path of readdirSync(unfinished, { recursive: true, encoding: 'utf8' })) openToAll(join(unfinished, path));
   openToAll(unfinished);
   renameSync(unfinished, place);
   return place;
+}
+
+/** A copy of what is read-only is read-only too, until here. */
+function openToOwner(path: string): void {
+  const { mode } = lstatSync(path);
+  if ((mode & constants.S_IFMT) !== constants.S_IFLNK) chmodSync(path, mode | 0o200);
 }
 
 /** Readable whatever the umask is: the account of the server is not the one that copies. */
