@@ -68,19 +68,19 @@ function statusOf(found: readonly Check[]): number {
 async function readTrust(
   trust: readonly string[],
   dataFolder: string,
-): Promise<{ fingerprints: Set<string>; keys: Map<string, KeyObject> }> {
-  const fingerprints = new Set<string>();
+): Promise<{ fingerprints: Map<string, string>; keys: Map<string, KeyObject> }> {
+  const fingerprints = new Map<string, string>();
   const keys = new Map<string, KeyObject>();
   const own = trust.length === 0 ? await readOwnKey(dataFolder) : null;
   if (own !== null) {
-    fingerprints.add(own.keyId);
+    fingerprints.set(own.keyId, `as that of the installation in ${dataFolder}`);
     keys.set(own.keyId, createPublicKey(own.publicKeyPem));
   }
   for (const given of trust) {
-    if (/^sha256:[0-9a-f]{64}$/.test(given)) fingerprints.add(given);
+    if (/^sha256:[0-9a-f]{64}$/.test(given)) fingerprints.set(given, 'as given with --trust');
     else {
       const key = await readKeyFile(given);
-      fingerprints.add(keyIdOf(key));
+      fingerprints.set(keyIdOf(key), `as given with --trust ${given}`);
       keys.set(keyIdOf(key), key);
     }
   }

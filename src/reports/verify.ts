@@ -20,8 +20,8 @@ import { isPlainFile } from './verify/plain-file.ts';
 
 export interface VerifyOptions {
   readonly folder: string;
-  /** Fingerprints (`sha256:` and 64 hex digits). */
-  readonly trusted: ReadonlySet<string>;
+  /** Fingerprints (`sha256:` and 64 hex digits), each with where the trust in it comes from, in words. */
+  readonly trusted: ReadonlyMap<string, string>;
   /** Keys that the verifier has at hand, by their fingerprints. */
   readonly trustedKeys: ReadonlyMap<string, KeyObject>;
   readonly here: Here;

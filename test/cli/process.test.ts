@@ -89,7 +89,11 @@ describe('custodia verify', () => {
         `process.stdout.write(require('crypto').createPublicKey(require('fs').readFileSync(${JSON.stringify(join(report, 'signer.pub'))})).export({type:'spki',format:'der'}))`,
       ]);
       const fingerprint = `sha256:${createHash('sha256').update(der).digest('hex')}`;
-      expect((await elsewhere.run('verify', report, '--trust', fingerprint)).status).toBe(0);
+      const told = await elsewhere.run('verify', report, '--trust', fingerprint);
+      expect([told.status, told.stdout], told.stdout).toEqual([
+        0,
+        expect.stringContaining(`you trust, as given with --trust: ${fingerprint}`),
+      ]);
       expect((await elsewhere.run('verify', report, '--trust', join(report, 'signer.pub'))).status).toBe(0);
       expect(existsSync(elsewhere.data)).toBe(false);
     } finally {

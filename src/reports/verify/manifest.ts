@@ -20,8 +20,12 @@ export interface OpenedManifest {
   readonly checks: readonly Check[];
 }
 
-/** `trusted`: fingerprints. `trustedKeys`: keys that the verifier has at hand, whatever the folder says. */
-export function openManifest(folder: string, trusted: ReadonlySet<string>, trustedKeys: ReadonlyMap<string, KeyObject>): OpenedManifest {
+/** `trusted`: fingerprints, and where the trust comes from. `trustedKeys`: keys that the verifier has at hand, whatever the folder says. */
+export function openManifest(
+  folder: string,
+  trusted: ReadonlyMap<string, string>,
+  trustedKeys: ReadonlyMap<string, KeyObject>,
+): OpenedManifest {
   const checks: Check[] = [];
   const keys = new Map(trustedKeys);
   const own = readOwnKey(folder, checks);
@@ -69,8 +73,9 @@ function readOwnKey(folder: string, checks: Check[]): KeyObject | null {
   return null;
 }
 
-function trustOf(keyId: string, trusted: ReadonlySet<string>): Check {
-  if (trusted.has(keyId)) return ok('trust', `the key that signed is one that you trust: ${keyId}`);
+function trustOf(keyId: string, trusted: ReadonlyMap<string, string>): Check {
+  const source = trusted.get(keyId);
+  if (source !== undefined) return ok('trust', `the key that signed is one that you trust, ${source}: ${keyId}`);
   const hint = 'ask the laboratory for its fingerprint on another way, and give it with --trust';
   return incomplete('trust', `the key that signed is none that you trust: ${keyId}; ${hint}`);
 }
