@@ -14,14 +14,17 @@ export default answering(
     const opened = openImage(task.image, silent);
     try {
       const { source, close } = await findContent(opened.image, task.volume, task.locator, silent);
-      for (let offset = 0; offset < source.size; ) {
-        const bytes = source.read(offset, 1024 * 1024);
-        if (bytes.length === 0) break;
-        offset += bytes.length;
-        await outlet.send({ kind: 'content', bytes }, bytes);
+      try {
+        for (let offset = 0; offset < source.size; ) {
+          const bytes = source.read(offset, 1024 * 1024);
+          if (bytes.length === 0) break;
+          offset += bytes.length;
+          await outlet.send({ kind: 'content', bytes }, bytes);
+        }
+        return { size: source.size };
+      } finally {
+        close();
       }
-      close();
-      return { size: source.size };
     } finally {
       opened.close();
     }

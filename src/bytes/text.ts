@@ -9,6 +9,13 @@ export interface FoundName {
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const lenientUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
+/**
+ * What cannot be seen or turns the reading direction (`photo\u202Egpj.exe` reads as `photoexe.jpg`), and U+2400, which stands for NUL. Not ZWJ and
+ * ZWNJ: emoji and names in Persian hold them in earnest.
+ */
+export const deceptive =
+  /[\p{Cc}\p{Zl}\p{Zp}\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\u2400\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/u;
+
 /** NUL cannot stand in PostgreSQL text: it becomes U+2400 (symbol for null). A lone surrogate becomes U+FFFD. */
 export const safeText = (text: string): string => text.toWellFormed().replaceAll('\0', '\u2400');
 

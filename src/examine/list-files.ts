@@ -1,5 +1,5 @@
 /** Lists a file system: entries without content become rows at once, files are gathered into batches for `examine-files`. */
-import { safeText } from '../bytes/text.ts';
+import { deceptive, safeText } from '../bytes/text.ts';
 import { FormatError, ReadError } from '../evidence/errors.ts';
 import { type Entry, type FileSystem } from '../evidence/file-system.ts';
 import { type ListedFile, type ListFilesResult, type VolumeReference } from '../evidence/task.ts';
@@ -57,9 +57,6 @@ async function take(entry: Entry, locator: string, batch: FileBatch, outlet: Out
   }
   await outlet.flush();
 }
-
-/** Characters that turn the reading direction or cannot be seen: `photo\u202Egpj.exe` reads as `photoexe.jpg`. */
-const deceptive = /[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2400]/;
 
 function flagName({ name, address }: Entry, problems: LocatedProblems): void {
   if (name.raw !== undefined) {

@@ -1,7 +1,7 @@
 /** Text out of hostile bytes: always well formed, and the bytes stand beside it where the text alone would not give them back. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cString, hex, latin1, nameFromUtf8, nameFromUtf16, safeText } from '../../src/bytes/text.ts';
+import { cString, deceptive, hex, latin1, nameFromUtf8, nameFromUtf16, safeText } from '../../src/bytes/text.ts';
 
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'utf8'));
 const unitsOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'utf16le'));
@@ -73,4 +73,23 @@ it('bytes as Latin-1, up to a NUL, as hexadecimal digits; of a part of a buffer,
   expect(cString(part.subarray(0, 2))).toBe('A\u00e4');
   expect(hex(part)).toBe('41e40042');
   expect(hex(new Uint8Array(0))).toBe('');
+});
+
+it('tells of characters that cannot be seen or that turn the reading direction', () => {
+  // names and properties by the Unicode Character Database 15.1 (UnicodeData.txt, PropList.txt: Bidi_Control, Default_Ignorable_Code_Point)
+  const told = [
+    0x00, 0x1b, 0x7f, 0x85, 0xad, 0x61c, 0x180e, 0x200b, 0x200e, 0x2028, 0x2029, 0x202e, 0x2060, 0x2066, 0x2069, 0xfeff, 0xe0041,
+  ];
+  for (const code of told) expect(deceptive.test(`a${String.fromCodePoint(code)}b`), code.toString(16)).toBe(true);
+  for (const name of [
+    'plain.txt',
+    'äöü \u00e9',
+    'e\u0301',
+    '\u05d0\u05d1.doc',
+    '\u{1f468}\u200d\u{1f469}.jpg',
+    '\u0645\u06cc\u200c\u062e',
+    '\u65e5\u672c',
+    ' ',
+  ])
+    expect(deceptive.test(name), name).toBe(false);
 });

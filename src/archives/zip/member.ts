@@ -2,7 +2,7 @@
 import { crc32 } from 'node:zlib';
 import { type ExactTime } from '../../bytes/exact-time.ts';
 import { i32, u8, u16, u32, u64, viewOf } from '../../bytes/little-endian.ts';
-import { type FoundName, hex, nameFromUtf8, safeText } from '../../bytes/text.ts';
+import { deceptive, type FoundName, hex, nameFromUtf8, safeText } from '../../bytes/text.ts';
 import { type Member } from '../../evidence/archive.ts';
 import { type EntryTime } from '../../evidence/file-system.ts';
 import { type Problem } from '../../evidence/problem.ts';
@@ -77,8 +77,7 @@ function harmless(name: string, index: number): { path: string; faults: string[]
     const rest = steps[0]!.replace(drive, '');
     steps.splice(0, 1, ...(rest === '' || rest === '.' || rest === '..' ? [] : [rest]));
   }
-  if (/[\u0000-\u001f\u007f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2400]/.test(slashed))
-    faults.push('holds characters that cannot be seen or that turn the reading direction');
+  if (deceptive.test(slashed)) faults.push('holds characters that cannot be seen or that turn the reading direction');
   if (name.length > 4096) faults.push(`has ${name.length} characters`);
   if (steps.length > 0) return { path: steps.join('/'), faults };
   if (name !== '/') faults.push('is empty');
