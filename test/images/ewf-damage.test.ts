@@ -115,6 +115,24 @@ describe('a set of segments', () => {
   const good = goodMedium('ewf-split');
   const without = (index: number) => read(segments().filter((_, at) => at !== index));
 
+  it('without its middle one tells of the same hole, in whatever order the medium is read', () => {
+    const told = (pieces: readonly number[]) => {
+      const problems = keepProblems();
+      const { media } = ewf.open(
+        segments().filter((_, at) => at !== 1),
+        problems,
+      );
+      for (const piece of pieces) media.read(piece * 65_536, 65_536); // two chunks
+      return problems.all.filter(({ code }) => code === 'ewf.chunk-missing');
+    };
+    const pieces = Array.from({ length: Math.ceil(good.length / 65_536) }, (_, index) => index);
+    const inOrder = told(pieces);
+    expect(inOrder).toHaveLength(1);
+    expect(told([...pieces].reverse())).toEqual(inOrder);
+    const everyOther = pieces.filter((piece) => piece % 2 === 1);
+    expect(told(everyOther)).toEqual(inOrder); // as one of two threads reads them
+  });
+
   it('without its middle one has zeros there, the rest in its place', () => {
     const { media, damaged, problems } = without(1);
     expect(problems.codes()).toEqual(['ewf.chunk-missing', 'ewf.chunks-missing', 'ewf.segment-missing']);

@@ -18,7 +18,7 @@ export function createChunkReader(
 ) {
   const { chunkSize, chunkCount, mediaSize } = volume;
   const entriesOf = keepEntries(sets, runs, problems);
-  const decode = createDecoder(sets, volume, runs, entriesOf, damageTeller(volume, damage, problems));
+  const decode = createDecoder(sets, volume, runs, entriesOf, damageTeller(volume, runs, damage, problems));
   const wholeChunk = keepChunks(volume, decode, damage);
   return {
     readInto(target: Uint8Array, offset: number): number {
@@ -50,18 +50,24 @@ export function createChunkReader(
 
 const sizeOfChunk = (index: number, { chunkSize, mediaSize }: Volume): number => Math.min(chunkSize, mediaSize - index * chunkSize);
 
-/** Counts every damaged chunk that is given out, tells of each once. */
-function damageTeller(volume: Volume, damage: { bytes: number }, problems: ProblemLog) {
+/** Counts every damaged chunk that is given out, tells of each once; of missing ones once for all that are missing together, whichever is read first. */
+function damageTeller(volume: Volume, runs: readonly ChunkRun[], damage: { bytes: number }, problems: ProblemLog) {
   const told = new Set<number>();
   return (index: number, code: string, message: string): void => {
     damage.bytes += sizeOfChunk(index, volume);
-    if (told.has(index) || told.size >= toldAtMost) return;
-    const furtherOfRun = code === 'ewf.chunk-missing' && told.has(index - 1);
-    told.add(index);
-    if (furtherOfRun) return;
-    const at = index * volume.chunkSize;
-    problems.add({ code, message: `chunk ${index} (media byte ${at}): ${message}`, at, hidesEvidence: true });
+    const first = code === 'ewf.chunk-missing' ? firstMissing(runs, index) : index;
+    if (told.has(first) || told.size >= toldAtMost) return;
+    told.add(first);
+    const at = first * volume.chunkSize;
+    problems.add({ code, message: `chunk ${first} (media byte ${at}): ${message}`, at, hidesEvidence: true });
   };
+}
+
+/** Chunk `index` lies in a run that cannot be read, or behind one. */
+function firstMissing(runs: readonly ChunkRun[], index: number): number {
+  const run = runs[lastRunAtOrBefore(runs, index)];
+  if (run === undefined) return 0;
+  return index < run.firstChunk + run.count ? run.firstChunk : run.firstChunk + run.count;
 }
 
 /** For small reads: the whole chunk, kept for the next one. Damage in a kept one counts again. */
