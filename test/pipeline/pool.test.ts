@@ -169,15 +169,15 @@ describe('a task is ended', () => {
     execFileSync('mkfifo', [pipe]);
     const threads = open({ silenceMs: 3000 });
     await expectWorks(threads);
-    const hanging: Task = { kind: 'hash-segments', image: { format: 'raw', paths: [pipe] } };
+    const hanging: Task = { kind: 'seal-catalogue', entriesPath: join(folder, 'none'), csvPath: pipe, volumes: [] }; // fifo(7): waits for a reader
     await expect(threads.run(hanging, quiet)).rejects.toMatchObject({
       code: 'task.silent',
-      message: 'hash-segments: no sign of life for 3000 ms',
+      message: 'seal-catalogue: no sign of life for 3000 ms',
     });
     await expectWorks(threads);
     expect(threads.stuck()).toBe(1);
     await threads.close();
-    closeSync(openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK)); // the reader's open returns now
+    closeSync(openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK)); // the writer's open returns now
     await vi.waitFor(() => expect(threads.stuck()).toBe(0));
   });
 });
