@@ -87,21 +87,10 @@ async function runProcess(images: readonly string[], flags: ProcessFlags): Promi
   });
 }
 
-function program(version: string): Command {
-  const command = new Command('custodia')
-    .description('Evidence image in, signed chain-of-custody report out.')
-    .version(version)
-    .exitOverride()
-    .configureHelp({ sortSubcommands: false });
-  const add = (usage: string, description: string) =>
-    command
-      .command(usage)
-      .description(description)
-      .exitOverride()
-      .option('--data <folder>', 'folder of the database, the keys and the catalogues (default: ./custodia-data)')
-      .option('--threads <number>', 'threads of this process (default: one per core)', wholeNumber)
-      .option('--json', 'answer in JSON lines');
+/** Adds a command with the options that all of them have. */
+type Add = (usage: string, description: string) => Command;
 
+function addMainJob(add: Add): void {
   add('process <image...>', 'examine images and write their reports')
     .requiredOption('--case <reference>', 'reference of the case')
     .requiredOption('--exhibit <label>', 'label of the exhibit that the image was made of')
@@ -133,6 +122,9 @@ function program(version: string): Command {
         write: (text) => process.stdout.write(text),
       });
     });
+}
+
+function addLooking(add: Add): void {
   add('list [examination]', 'list all examinations, or what was found in one').action((id: string | undefined, flags: Common) =>
     withInstallation(flags, async (installation) => {
       if (id === undefined) await listAll(installation, flags.json === true, process.stdout);
@@ -159,6 +151,9 @@ function program(version: string): Command {
         ),
       ),
     );
+}
+
+function addReport(add: Add): void {
   add('report [examination]', 'write the report of a concluded examination again')
     .requiredOption('--out <folder>', 'new or empty folder for the report')
     .action((id: string | undefined, flags: Common & { out: string }) =>
@@ -170,6 +165,25 @@ function program(version: string): Command {
         process.stdout.write(flags.json ? jsonLine(report) : `${summaryLines(report).join('\n')}\n`);
       }),
     );
+}
+
+function program(version: string): Command {
+  const command = new Command('custodia')
+    .description('Evidence image in, signed chain-of-custody report out.')
+    .version(version)
+    .exitOverride()
+    .configureHelp({ sortSubcommands: false });
+  const add: Add = (usage, description) =>
+    command
+      .command(usage)
+      .description(description)
+      .exitOverride()
+      .option('--data <folder>', 'folder of the database, the keys and the catalogues (default: ./custodia-data)')
+      .option('--threads <number>', 'threads of this process (default: one per core)', wholeNumber)
+      .option('--json', 'answer in JSON lines');
+  addMainJob(add);
+  addLooking(add);
+  addReport(add);
   add('doctor', 'say what is found, missing, degraded').action(async (flags: Common) => {
     process.exitCode = await doctor(configOf(flags), flags.json === true, process.stdout);
   });
