@@ -17,6 +17,7 @@ import { openPool, probe } from './store/connection.ts';
 import { openEmbedded } from './store/embedded.ts';
 import { recordSigner } from './store/laboratory.ts';
 import { migrate } from './store/migrate.ts';
+import { isTransient } from './store/transaction.ts';
 
 /** A job whose worker died comes back after so long, however long the leases are. */
 const lockMs = 15_000;
@@ -125,6 +126,27 @@ async function refuseOtherKey(database: Pool, { keyId }: Signer, dataFolder: str
   const expected = 'expected the data folder that belongs to this database (--data, CUSTODIA_DATA), or its key put back from a backup';
   throw new Error(`key.other: the record in this database is signed by ${recorded}, and ${dataFolder} holds the key ${keyId}; ${expected}`);
 }
+
+/** An installation that works. A database that goes away while it starts is waited for, as it is by a worker that runs. */
+export async function openWithWorker(config: Config): Promise<{ installation: Installation; worker: WorkerProcess }> {
+  const deadline = Date.now() + startPatienceMs;
+  while (true) {
+    try {
+      const installation = await openInstallation(config);
+      try {
+        return { installation, worker: await installation.startWorker(() => undefined) };
+      } catch (error) {
+        await installation.close();
+        throw error;
+      }
+    } catch (error) {
+      if (!isTransient(error) || Date.now() > deadline) throw error;
+      await sleep(500);
+    }
+  }
+}
+
+const startPatienceMs = 60_000;
 
 async function startEmbedded(config: Config, log: Logger, closing: (() => Promise<void>)[]): Promise<string> {
   const server = await openEmbedded({ dataFolder: config.dataFolder, log });

@@ -14,7 +14,7 @@ import { wholeNumber } from './cli/whole-number.ts';
 import { readConfig } from './config.ts';
 import { type ApiWork, createApi, RefusedError, type SubmitRequest } from './http/api.ts';
 import { apiToken } from './http/token.ts';
-import { type Installation, openInstallation } from './installation.ts';
+import { type Installation, openWithWorker } from './installation.ts';
 import { submit } from './pipeline/submit.ts';
 import { TaskError } from './pipeline/task-error.ts';
 import { type WorkerProcess } from './pipeline/worker-process.ts';
@@ -120,15 +120,11 @@ async function submitImage(installation: Installation, request: SubmitRequest): 
 async function serve(flags: Flags): Promise<void> {
   const config = readConfig(flags, process.env, availableParallelism());
   await refuseUnusableDataFolder(config.dataFolder);
-  const installation = await openInstallation(config);
+  const { installation, worker } = await openWithWorker(config);
   try {
     const { token, path } = await apiToken(join(installation.config.dataFolder, 'keys'));
-    const worker = await installation.startWorker(() => undefined);
     const api = createApi(workFor(installation, worker), token, (error) => installation.log.error({ err: error }, 'a request failed'));
-    const address = await listen(api, flags).catch(async (error: unknown) => {
-      await worker.stop({ abort: true });
-      throw error;
-    });
+    const address = await listen(api, flags);
     closeWithGrace({ delay: 30_000 }, async ({ err }) => {
       if (err !== undefined) installation.log.error({ err }, 'stopping because of an error');
       await api.close();
@@ -139,6 +135,7 @@ async function serve(flags: Flags): Promise<void> {
       flags.json ? jsonLine({ event: 'serving', address, token: path }) : `serving on ${address}; the token of the API is in ${path}\n`,
     );
   } catch (error) {
+    await worker.stop({ abort: true });
     await installation.close();
     throw error;
   }

@@ -6,7 +6,7 @@ import { runCommand } from './cli/run.ts';
 import { jsonLine } from './cli/terminal.ts';
 import { wholeNumber } from './cli/whole-number.ts';
 import { readConfig } from './config.ts';
-import { type Installation, openInstallation } from './installation.ts';
+import { type Installation, openWithWorker } from './installation.ts';
 import { type WorkerProcess } from './pipeline/worker-process.ts';
 
 interface Flags {
@@ -30,8 +30,7 @@ const readFlags = (): Flags =>
 await runCommand(async () => {
   const flags = readFlags();
   const config = readConfig(flags, process.env, availableParallelism());
-  const installation = await openInstallation(config);
-  const worker = await startWorker(installation);
+  const { installation, worker } = await openWithWorker(config);
   const { threads, concurrency } = config;
   process.stdout.write(
     flags.json
@@ -40,15 +39,6 @@ await runCommand(async () => {
   );
   stopInOrder(installation, worker, watchOver(installation, worker));
 });
-
-async function startWorker(installation: Installation): Promise<WorkerProcess> {
-  try {
-    return await installation.startWorker(() => undefined);
-  } catch (error) {
-    await installation.close();
-    throw error;
-  }
-}
 
 function watchOver(installation: Installation, worker: WorkerProcess): NodeJS.Timeout {
   return setInterval(() => {

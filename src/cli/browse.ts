@@ -73,13 +73,14 @@ export async function show(installation: Installation, examinationId: string, lo
   else out.write(`${visible(JSON.stringify(shown, null, 2)).replaceAll('\\u{000a}', '\n')}\n`);
 }
 
-/** Writes the content at a locator to `out`, as it is on the image. */
+/** Writes the content at a locator to `out`, as it is on the image; `aside` hears what problems it has. */
 export async function cat(
   installation: Installation,
   examinationId: string,
   locator: string,
   out: Output,
   signal: AbortSignal,
+  aside: (line: string) => unknown,
 ): Promise<void> {
   const { database, threads, recorder } = installation;
   const found = await readExamination(database, examinationId);
@@ -108,6 +109,7 @@ export async function cat(
       if (batch.kind === 'content') await writeAll(out, batch.bytes);
     },
   });
+  for (const { code, message } of await problemsAt(database, examinationId, locator)) aside(`custodia: ${visible(message)} [${code}]\n`);
 }
 
 function writeAll(out: Output, bytes: Uint8Array): Promise<void> | void {

@@ -148,6 +148,7 @@ function addLooking(add: Add): void {
           locator,
           process.stdout,
           AbortSignal.any([stopSignal(), readerGone]),
+          (line) => process.stderr.write(line),
         ),
       ),
     );

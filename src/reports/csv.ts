@@ -1,4 +1,4 @@
-/** The catalogue as a table: RFC 4180, UTF-8. A cell that a spreadsheet would take for a formula gets an apostrophe in front. */
+/** The catalogue as a table: RFC 4180, UTF-8, made harmless to look at. What a name is exactly, entries.jsonl says. */
 
 /** What the table shows of a record (src/examine/entry-record.ts writes all of it). */
 export interface CatalogueRecord {
@@ -32,9 +32,14 @@ export function csvRow(record: CatalogueRecord): string {
   return `${cells.map(cell).join(',')}\r\n`;
 }
 
-const formula = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/; // the last four are the full-width forms, which spreadsheets take as well
+const formula = /^[=+\-@\uff1d\uff0b\uff0d\uff20]/; // the last four are the full-width forms, which spreadsheets take as well
+
+/** Controls, line ends, and what turns, joins or hides text: docs/LEDGER.md lists the same, as a verifier must write the same. */
+const unseen =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 
 function cell(text: string): string {
-  const guarded = formula.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(guarded) ? `"${guarded.replaceAll('"', '""')}"` : guarded;
+  const shown = text.replace(unseen, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`);
+  const guarded = formula.test(shown) ? `'${shown}` : shown;
+  return /[",]/.test(guarded) ? `"${guarded.replaceAll('"', '""')}"` : guarded;
 }

@@ -147,6 +147,16 @@ describe('what was found', () => {
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(record.digests.sha256);
   });
 
+  it('is written out with what is wrong with it on the side', async () => {
+    // its first cluster is sector 1572 of the volume (istat 4.11.1), which blkstat calls allocated: what lies there now is of another file
+    const { status, stdout, stderr } = await desk.run('cat', 'image:/mbr:1/fat:521');
+    expect([status, stdout, stderr]).toEqual([
+      0,
+      '',
+      expect.stringMatching(/^custodia: entry 521: deleted, .* \[fat\.deleted-overwritten\]\n$/),
+    ]);
+  });
+
   it.each([
     ['show', 'image:/mbr:9/fat:1'],
     ['show', 'nonsense'],

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import sys
 
 faults = []
@@ -178,9 +179,13 @@ def check_catalogue(report, lines, table):
         check(count == report['counts'][name], f'{name}: {count}, the report says {report["counts"][name]}')
 
 
+UNSEEN = re.compile('[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]')
+
+
 def cell(text):
-    guarded = "'" + text if text[:1] and text[0] in '=+-@\t\r\n\uff1d\uff0b\uff0d\uff20' else text
-    return '"' + guarded.replace('"', '""') + '"' if any(sign in guarded for sign in '",\r\n') else guarded
+    shown = UNSEEN.sub(lambda found: '\\u{%x}' % ord(found[0]), text)
+    guarded = "'" + shown if shown[:1] and shown[0] in '=+-@\uff1d\uff0b\uff0d\uff20' else shown
+    return '"' + guarded.replace('"', '""') + '"' if any(sign in guarded for sign in '",') else guarded
 
 
 def check_table(records, data):

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { canonicalText } from '../../src/custody/canonical.ts';
-import { isoTime, sizeInWords, utcInWords, whole } from '../../src/reports/html/pieces.ts';
+import { cutName, isoTime, sizeInWords, utcInWords, whole } from '../../src/reports/html/pieces.ts';
 import { renderHtml } from '../../src/reports/html.ts';
 import { hasTool } from '../support/tools.ts';
 import { hostileNames } from './hostile-names.ts';
@@ -135,4 +135,10 @@ describe('pieces of the page', () => {
     expect(utcInWords('2026-11-24T13:41:32.189Z')).toBe('2026-11-24 13:41:32 UTC');
     expect(utcInWords('yesterday')).toBe('yesterday');
   });
+});
+
+it('cuts a name that would bury the page, and leaves others whole', () => {
+  expect(cutName('x'.repeat(65_535)).text).toBe(`<bdi>${'x'.repeat(300)}</bdi>… (65,535 characters, all in entries.jsonl)`);
+  expect(cutName('🙂'.repeat(301)).text).toBe(`<bdi>${'🙂'.repeat(300)}</bdi>… (602 characters, all in entries.jsonl)`);
+  expect(cutName('🙂'.repeat(300)).text).toBe(`<bdi>${'🙂'.repeat(300)}</bdi>`);
 });

@@ -20,8 +20,8 @@ export function contentExtents(geometry: Geometry, table: Table, slot: Slot, pro
     if (claimed > 0) tell('fat.no-cluster', `${claimed} bytes claimed, and no first cluster`);
     return { extents: [], size: 0 };
   }
-  function tell(code: string, message: string): void {
-    problems.add({ code, message: `entry ${address}: ${message}`, address, hidesEvidence: true });
+  function tell(code: string, message: string, hidesEvidence = true): void {
+    problems.add({ code, message: `entry ${address}: ${message}`, address, hidesEvidence });
   }
   if (!table.inRange(first)) {
     tell('fat.cluster-range', `first cluster ${first}, expected 2 to ${geometry.clusterCount + 1}`);
@@ -30,14 +30,18 @@ export function contentExtents(geometry: Geometry, table: Table, slot: Slot, pro
   const needed = Math.ceil(claimed / clusterSize);
   const deleted = isDeleted(slot);
   const { clusters, stopped } = deleted ? followFree(geometry, table, first, needed) : followChain(table, first, needed);
-  if (stopped !== null)
-    tell(stopped.code, `${stopped.message}; ${claimed} bytes claimed, ${Math.min(claimed, clusters.count * clusterSize)} found`);
+  if (stopped !== null) {
+    const found = Math.min(claimed, clusters.count * clusterSize);
+    tell(stopped.code, `${stopped.message}; ${claimed} bytes claimed, ${found} found`, stopped.overwritten !== true);
+  }
   return { extents: clusters.extents(geometry), size: Math.min(claimed, clusters.count * clusterSize) };
 }
 
 interface Stop {
   readonly code: string;
   readonly message: string;
+  /** The content is no more: nothing is left to hide. */
+  readonly overwritten?: true;
 }
 
 /** Runs of clusters, as a chain gives them. */
@@ -121,7 +125,11 @@ function followFree(
   if (!table.isFree(first)) {
     return {
       clusters,
-      stopped: { code: 'fat.deleted-overwritten', message: `deleted, and its first cluster ${first} is in use by another file` },
+      stopped: {
+        code: 'fat.deleted-overwritten',
+        message: `deleted, and its first cluster ${first} is in use by another file`,
+        overwritten: true,
+      },
     };
   }
   for (let cluster = first; cluster < clusterCount + 2 && clusters.count < needed; cluster++) {

@@ -1,7 +1,7 @@
 /** The sections of report.html about the content: what was found, what was not examined, problems, limits. */
 import { type ReportFindings } from '../findings.ts';
 import { type Html, html } from '../html-tag.ts';
-import { bytes, facts, name, table, whole } from './pieces.ts';
+import { bytes, cutName, facts, name, table, whole } from './pieces.ts';
 
 export const foundSection = ({ counts, notable, catalogue }: ReportFindings): Html => html`<h2>What was found</h2>
 ${facts([
@@ -27,7 +27,7 @@ ${notable.map(
     html`<h3>${why} (${whole(total)})</h3>
 ${table(
   ['Path', 'Size#', 'Note', 'Locator'],
-  entries.map((entry) => [name(entry.path), whole(entry.size), name(entry.note), html`<code>${entry.locator}</code>`]),
+  entries.map((entry) => [cutName(entry.path), whole(entry.size), name(entry.note), html`<code>${entry.locator}</code>`]),
 )}${total > entries.length ? html`<p>${whole(total - entries.length)} more are in entries.csv.</p>` : null}
 `,
 )}`;

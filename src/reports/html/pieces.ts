@@ -20,6 +20,15 @@ export const counted = (count: number, one: string, many = `${one}s`): string =>
 /** Text of others, kept from turning the text around it. */
 export const name = (text: string): Html => html`<bdi>${text}</bdi>`;
 
+/** A name so long that it would bury the page is cut; the whole of it is in entries.jsonl. */
+export function cutName(text: string): Html {
+  const shown = [...text.slice(0, 2 * longestName)];
+  if (shown.length <= longestName && text.length <= 2 * longestName) return name(text);
+  return html`${name(shown.slice(0, longestName).join(''))}… (${whole(text.length)} characters, all in entries.jsonl)`;
+}
+
+const longestName = 300;
+
 export const quoted = (text: string): Html => html`“<bdi>${text}</bdi>”`;
 
 /** Unix nanoseconds as ISO 8601 in UTC, all nine digits kept; what is no such number, or beyond the calendar, as it is. */

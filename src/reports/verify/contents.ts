@@ -22,8 +22,8 @@ export interface OpenedReport {
 
 /** A report of ten thousand segments and a thousand volumes stays far below. */
 const largestReport = 64 * 1024 * 1024;
-/** Of a medium of 256 TiB. */
-const largestLeaves = 300 * 1024 * 1024;
+/** Of a medium of 120 TiB. */
+const largestLeaves = 128 * 1024 * 1024;
 
 /** Throws Error where it cannot be read as JSON at all. */
 export function openReport(folder: string): OpenedReport {
