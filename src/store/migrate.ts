@@ -5,14 +5,16 @@ import { type Pool } from 'pg';
 import * as record from './migrations/0001-record.ts';
 import * as who from './migrations/0002-who.ts';
 import { borrowed } from './schema.ts';
+import { isTransient } from './transaction.ts';
 
 const migrations = { '0001-record': record, '0002-who': who };
 
-/** Throws Error (`database.migration`) with the name of the migration that failed; a failed one leaves nothing behind. */
+/** Throws Error (`database.migration`) with the name of the migration that failed; a failed one leaves nothing behind. A database that went away is no such failure. */
 export async function migrate(pool: Pool): Promise<void> {
   const database = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: borrowed(pool) }) });
   const migrator = new Migrator({ db: database, provider: { getMigrations: async () => migrations } });
   const { error, results } = await migrator.migrateToLatest();
+  if (isTransient(error)) throw error;
   if (error !== undefined) {
     const failed = results?.find(({ status }) => status === 'Error')?.migrationName ?? 'the migration table';
     throw new Error(`database.migration: ${failed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
