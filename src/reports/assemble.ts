@@ -12,7 +12,7 @@ import { type Signer } from '../custody/signer.ts';
 import { type SegmentDigest, type ThreadPool } from '../evidence/task.ts';
 import { catalogueFolder } from '../store/conclusion.ts';
 import { exportProblems } from '../store/copy.ts';
-import { manifestFile, manifestType, type ReportFindings, reportFiles } from './findings.ts';
+import { manifestFile, manifestType, quotedFacts, type ReportFindings, reportFiles } from './findings.ts';
 import { gatherFindings } from './gather.ts';
 import { renderHtml } from './html.ts';
 
@@ -134,22 +134,11 @@ async function digestFiles(threads: ThreadPool, folder: string): Promise<readonl
 }
 
 function signManifest(signer: Signer, findings: ReportFindings, files: readonly SegmentDigest[]): string {
-  const { report, examination, ledger, catalogue } = findings;
   const statement = {
     _type: statementType,
     predicateType: manifestType,
     subject: files.map(({ name, sha256: value }) => ({ name, digest: { sha256: value } })),
-    predicate: {
-      report: report.id,
-      format: report.format,
-      madeAt: report.madeAt,
-      case: findings.case,
-      exhibit: findings.exhibit,
-      examination: examination.id,
-      ledger: { events: ledger.events, head: ledger.head },
-      catalogueRoot: catalogue.root,
-      sizes: Object.fromEntries(files.map(({ name, size }) => [name, size])),
-    },
+    predicate: { ...quotedFacts(findings), sizes: Object.fromEntries(files.map(({ name, size }) => [name, size])) },
   };
   return sealEnvelope(statement, signer.privateKey);
 }

@@ -164,6 +164,18 @@ export const reportFiles = [
 export const manifestFile = 'manifest.dsse.json';
 export const manifestType = 'urn:custodia:report-manifest:v1';
 
+/** What the signed manifest quotes of the report. */
+export const quotedFacts = ({ report, examination, ledger, catalogue, ...findings }: ReportFindings) => ({
+  report: report.id,
+  format: report.format,
+  madeAt: report.madeAt,
+  case: findings.case,
+  exhibit: findings.exhibit,
+  examination: examination.id,
+  ledger: { events: ledger.events, head: ledger.head },
+  catalogueRoot: catalogue.root,
+});
+
 /** leaves.json: SHA-256 of every `leafSize` bytes of the medium, in order, as lower-case hex. */
 export const LeavesForm = Type.Object({ leafSize: Count, mediaSize: Count, leaves: Type.Array(Sha256) }, strict);
 export type Leaves = Static<typeof LeavesForm>;

@@ -1,4 +1,5 @@
 /** Good volumes of the fixtures, to be damaged on purpose: where things lie is read by the offsets of the specifications. */
+import { expect } from 'vitest';
 import { memorySource } from '../../src/bytes/source.ts';
 import { fixture } from '../support/fixture.ts';
 import { open } from './witness.ts';
@@ -7,6 +8,14 @@ import { open } from './witness.ts';
 export function cpuMilliseconds(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
+}
+
+/** Lists the damaged volume; a second of processor time is far more than it may take. */
+export function examine(bytes: Uint8Array) {
+  const begun = cpuMilliseconds();
+  const listed = open(memorySource(bytes));
+  expect(cpuMilliseconds() - begun).toBeLessThan(1000);
+  return { ...listed, at: (path: string) => listed.entries.find((entry) => entry.path === path) };
 }
 
 const viewOf = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

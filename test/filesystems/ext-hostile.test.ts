@@ -3,19 +3,11 @@ import { memorySource } from '../../src/bytes/source.ts';
 import { FormatError } from '../../src/evidence/errors.ts';
 import { ext } from '../../src/filesystems/ext.ts';
 import { keepProblems } from '../support/problems.ts';
-import { cpuMilliseconds, extImage } from './damage.ts';
+import { cpuMilliseconds, examine, extImage } from './damage.ts';
 import { open } from './witness.ts';
 
 const extents = () => extImage('ext-ext4-inline');
 const pointers = () => extImage('ext-ext2-indirect');
-
-/** Lists the damaged volume; a second of processor time is far more than it may take. */
-function examine(bytes: Uint8Array) {
-  const begun = cpuMilliseconds();
-  const listed = open(memorySource(bytes));
-  expect(cpuMilliseconds() - begun).toBeLessThan(1000);
-  return { ...listed, at: (path: string) => listed.entries.find((entry) => entry.path === path) };
-}
 
 function contentOf(bytes: Uint8Array, path: string) {
   const { fileSystem, problems, at } = examine(bytes);

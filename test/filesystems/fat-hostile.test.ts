@@ -4,18 +4,10 @@ import { FormatError } from '../../src/evidence/errors.ts';
 import { fat } from '../../src/filesystems/fat.ts';
 import { fixture } from '../support/fixture.ts';
 import { keepProblems } from '../support/problems.ts';
-import { cpuMilliseconds, fat16Image } from './damage.ts';
+import { cpuMilliseconds, examine, fat16Image } from './damage.ts';
 import { open } from './witness.ts';
 
 const good = () => fat16Image('fat-fat16-fragmented');
-
-/** Lists the damaged volume; a second of processor time is far more than it may take. */
-function examine(bytes: Uint8Array) {
-  const begun = cpuMilliseconds();
-  const listed = open(memorySource(bytes));
-  expect(cpuMilliseconds() - begun).toBeLessThan(1000);
-  return { ...listed, at: (path: string) => listed.entries.find((entry) => entry.path === path) };
-}
 
 function contentOf(bytes: Uint8Array, path: string) {
   const { fileSystem, problems, at } = examine(bytes);

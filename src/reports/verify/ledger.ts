@@ -4,7 +4,7 @@ import { canonicalText } from '../../custody/canonical.ts';
 import { readChain } from '../../custody/chain.ts';
 import { type ChainedEvent, type EventDigest } from '../../custody/event.ts';
 import { linesOf } from '../catalogue.ts';
-import { type ReportFindings } from '../findings.ts';
+import { quotedFacts, type ReportFindings } from '../findings.ts';
 import { ledgerView } from '../ledger-view.ts';
 import { accountOf, type LedgerAccount } from '../processing.ts';
 import { type Check, contradictions } from './check.ts';
@@ -50,17 +50,7 @@ function readLines(path: string): string[] {
 
 /** The signed manifest quotes the report. */
 function statedOtherwise(findings: ReportFindings, predicate: Manifest['predicate'], head: string, events: number): string[] {
-  const { report, examination, catalogue } = findings;
-  const expected = {
-    report: report.id,
-    format: report.format,
-    madeAt: report.madeAt,
-    case: findings.case,
-    exhibit: findings.exhibit,
-    examination: examination.id,
-    catalogueRoot: catalogue.root,
-    ledger: { events, head },
-  };
+  const expected = { ...quotedFacts(findings), ledger: { events, head } };
   return Object.entries(expected)
     .filter(([name, value]) => canonicalText(predicate[name] ?? null) !== canonicalText(value))
     .map(([name]) => `the manifest states another ${name} than the report`);
