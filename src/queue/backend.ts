@@ -1,7 +1,7 @@
 /** The two backends of BullMQ behind one shape: how a queue and a worker are made on each, and how one waits until the backend answers. */
 import { createPostgresBackend, type Processor, Queue, runMigrations, Worker, type WorkerOptions } from 'bullmq';
 import { Redis } from 'ioredis';
-import { type Pool } from 'pg';
+import { Pool } from 'pg';
 import { type Logger } from 'pino';
 import { poolSettings, queueName, redisSettings } from './settings.ts';
 
@@ -13,11 +13,13 @@ export interface Backend {
   readonly kind: 'postgres' | 'redis';
   queue(): Queue<UnitJob>;
   worker(processor: Processor<UnitJob>, options: Omit<WorkerOptions, 'connection'>): Worker<UnitJob>;
+  /** To be called when its queues and workers are closed. */
+  close(): Promise<void>;
 }
 
-export function openBackend(databaseUrl: string, queueUrl: string | null): Backend {
+export function openBackend(databaseUrl: string, queueUrl: string | null, log: Logger): Backend {
   if (queueUrl === null) {
-    const connection = { ...poolSettings, connectionString: databaseUrl };
+    const connection = openQueuePool(databaseUrl, log);
     return {
       kind: 'postgres',
       queue: () => new Queue(queueName, { connection: connection as never }, createPostgresBackend as never) as Queue<UnitJob>,
@@ -28,6 +30,7 @@ export function openBackend(databaseUrl: string, queueUrl: string | null): Backe
           { ...options, connection: connection as never },
           createPostgresBackend as never,
         ) as Worker<UnitJob>,
+      close: () => connection.end(),
     };
   }
   const connection = { url: queueUrl, ...redisSettings };
@@ -35,7 +38,20 @@ export function openBackend(databaseUrl: string, queueUrl: string | null): Backe
     kind: 'redis',
     queue: () => new Queue(queueName, { connection }),
     worker: (processor, options) => new Worker(queueName, processor, { ...options, connection }),
+    close: async () => undefined, // each queue and worker has its own connections, and ends them
   };
+}
+
+/**
+ * BullMQ's connections, in a pool of ours: in one of its own, clients that are checked out have no `error` listener, and the one that listens
+ * gets it too late, so that a connection cut in the wrong millisecond would end the process.
+ */
+function openQueuePool(databaseUrl: string, log: Logger): Pool {
+  const pool = new Pool({ ...poolSettings, connectionString: databaseUrl });
+  pool.setMaxListeners(0); // each queue and worker adds one
+  pool.on('error', (error) => log.warn({ err: error }, 'an idle connection of the queue was lost'));
+  pool.on('connect', (client) => client.on('error', (error) => log.warn({ err: error }, 'a connection of the queue was lost')));
+  return pool;
 }
 
 /** BullMQ's own tables: the explicit step at start. Several at once wait for each other. */

@@ -32,7 +32,7 @@ const jobOf = ({ id, priority }: UnitNotice) => ({ name: 'unit', data: { unit: i
 
 /** To be called after `prepareQueue`. */
 export async function openUnitQueue({ pool, databaseUrl, queueUrl, log, lockMs = 15_000 }: QueueOptions): Promise<UnitQueue> {
-  const backend = openBackend(databaseUrl, queueUrl);
+  const backend = openBackend(databaseUrl, queueUrl, log);
   const queue = backend.queue();
   queue.on('error', (error) => log.warn({ err: error }, 'queue'));
   await queue.waitUntilReady();
@@ -61,6 +61,7 @@ export async function openUnitQueue({ pool, databaseUrl, queueUrl, log, lockMs =
     async close() {
       await relay?.close();
       await queue.close();
+      await backend.close();
     },
   };
 }

@@ -30,7 +30,8 @@ export const poolSettings = {
   lock_timeout: 5000,
   idle_in_transaction_session_timeout: 5000,
   application_name: 'custodia-queue',
-  max: 6,
+  options: '-c search_path=bullmq', // BullMQ's statements name its tables without their schema
+  max: 8, // one of them listens
 };
 
 /** BullMQ's connections to Redis. */

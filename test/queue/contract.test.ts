@@ -257,6 +257,25 @@ describe.each(['postgres', 'redis'] as const)('a queue on %s', (kind) => {
     }
   });
 
+  // ioredis listens for errors from the start
+  if (kind === 'postgres')
+    it('connections that are cut in the moment they are made end nothing', async () => {
+      let over = false;
+      const cutting = (async () => {
+        while (!over)
+          await database.pool.query(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name like '%queue%'",
+          );
+      })();
+      const { ran } = await work(() => sleep(20));
+      await sleep(2000);
+      over = true;
+      await cutting;
+      const id = randomUUID();
+      await vi.waitFor(() => announce(notice(id)), soon);
+      await vi.waitFor(() => expect(ran).toContain(id), { timeout: 15_000, interval: 100 });
+    });
+
   describe('a worker that is gone', () => {
     const children: ChildProcess[] = [];
     afterEach(() => {
