@@ -2,6 +2,7 @@
 import { type Selectable, sql } from 'kysely';
 import { type Pool, type PoolClient } from 'pg';
 import { type ImageReference, type Profile } from '../evidence/task.ts';
+import { localAgency } from './migrations/0003-service.ts';
 import { type ExaminationStatus, queries, type StatTuple, type Tables } from './schema.ts';
 
 export interface Exhibit {
@@ -15,17 +16,22 @@ export interface Exhibit {
 export type Examination = Selectable<Tables['examination']>;
 
 /** The exhibit with this label in this case, made where it is not there yet; locked for the transaction. The first examiner named stays. */
-export async function lockExhibit(client: PoolClient, { caseReference, label, examiner }: Omit<Exhibit, 'id'>): Promise<Exhibit> {
+export async function lockExhibit(
+  client: PoolClient,
+  { caseReference, label, examiner }: Omit<Exhibit, 'id'>,
+  agencyId: string = localAgency,
+): Promise<Exhibit> {
   const database = queries(client);
   await database
     .insertInto('case_file')
-    .values({ reference: caseReference })
-    .onConflict((conflict) => conflict.column('reference').doNothing())
+    .values({ reference: caseReference, agency_id: agencyId })
+    .onConflict((conflict) => conflict.columns(['agency_id', 'reference']).doNothing())
     .execute();
   const { id: caseId } = await database
     .selectFrom('case_file')
     .select('id')
     .where('reference', '=', caseReference)
+    .where('agency_id', '=', agencyId)
     .executeTakeFirstOrThrow();
   await database
     .insertInto('exhibit')

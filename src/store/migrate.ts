@@ -4,10 +4,11 @@ import { Migrator } from 'kysely/migration';
 import { type Pool } from 'pg';
 import * as record from './migrations/0001-record.ts';
 import * as who from './migrations/0002-who.ts';
+import * as service from './migrations/0003-service.ts';
 import { borrowed } from './schema.ts';
 import { isTransient } from './transaction.ts';
 
-const migrations = { '0001-record': record, '0002-who': who };
+const migrations = { '0001-record': record, '0002-who': who, '0003-service': service };
 
 /** Throws Error (`database.migration`) with the name of the migration that failed; a failed one leaves nothing behind. A database that went away is no such failure. */
 export async function migrate(pool: Pool): Promise<void> {

@@ -1,6 +1,7 @@
 /** The tables as queries see them, and typed queries over a pool or inside a transaction. */
 import { type ColumnType, Kysely, PostgresDialect, type PostgresPool } from 'kysely';
 import { type Pool, type PoolClient } from 'pg';
+import { type AgencyRole, type CaseRole, type Scope } from '../access/policy.ts';
 import { type ImageReference, type Profile } from '../evidence/task.ts';
 
 type Given<T> = ColumnType<T, T | undefined, T>;
@@ -25,7 +26,69 @@ export interface StatTuple {
 }
 
 export interface Tables {
-  case_file: { id: Given<string>; reference: string; created_at: Given<Date> };
+  agency: {
+    id: Given<string>;
+    name: string;
+    max_bytes: Big;
+    max_objects: Given<number>;
+    max_uploads: Given<number>;
+    max_running_units: Given<number>;
+    created_at: Given<Date>;
+  };
+  account: {
+    id: Given<string>;
+    agency_id: string;
+    login: string;
+    name: string;
+    /** argon2id, in the PHC string format. */
+    password: Given<string | null>;
+    oidc_issuer: Given<string | null>;
+    oidc_subject: Given<string | null>;
+    roles: Given<AgencyRole[]>;
+    created_at: Given<Date>;
+    disabled_at: Given<Date | null>;
+  };
+  session: {
+    id: Given<string>;
+    account_id: string;
+    secret_sha256: Buffer;
+    created_at: Given<Date>;
+    used_at: Given<Date>;
+    expires_at: Date;
+    revoked_at: Given<Date | null>;
+  };
+  api_token: {
+    id: Given<string>;
+    account_id: string;
+    name: string;
+    secret_sha256: Buffer;
+    scopes: Scope[];
+    one_time: Given<boolean>;
+    created_at: Given<Date>;
+    expires_at: Date;
+    revoked_at: Given<Date | null>;
+  };
+  case_file: { id: Given<string>; agency_id: Given<string>; reference: string; title: Given<string>; created_at: Given<Date> };
+  case_member: { case_id: string; account_id: string; role: CaseRole; added_by: string | null; added_at: Given<Date> };
+  idempotency: {
+    account_id: string;
+    key: string;
+    request_sha256: Buffer;
+    status: Given<number | null>;
+    body: Given<string | null>;
+    created_at: Given<Date>;
+  };
+  audit: {
+    seq: ColumnType<string, number, number>;
+    envelope: string;
+    digest: string;
+    account_id: string | null;
+    agency_id: string | null;
+    action: string;
+    outcome: string;
+    at: Date;
+  };
+  audit_head: { single: Given<boolean>; seq: ColumnType<string, number, number>; digest: string };
   exhibit: { id: Given<string>; case_id: string; label: string; description: Given<string>; examiner: string; created_at: Given<Date> };
   examination: {
     id: Given<string>;
@@ -40,6 +103,8 @@ export interface Tables {
     created_at: Given<Date>;
     concluded_at: Given<Date | null>;
     conclusion: GivenJson<unknown>;
+    /** Whose request it was, where it came through the API. */
+    submitted_by: Given<string | null>;
   };
   unit: {
     id: Given<string>;
@@ -87,6 +152,8 @@ export interface Tables {
   ledger: { exhibit_id: string; seq: ColumnType<string, number, number>; envelope: string; digest: string; event_key: string };
   ledger_head: { exhibit_id: string; seq: ColumnType<string, number, number>; digest: string };
   laboratory: { single: Given<boolean>; signer: string };
+  /** The entries that an account may see: a view. */
+  seen_entry: Tables['entry'];
   worker: {
     id: string;
     host: string;
