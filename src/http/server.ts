@@ -1,0 +1,117 @@
+/** The API: every request is known, decided, and answered in one form. What it is asked for stands in routes/. */
+import cookie from '@fastify/cookie';
+import helmet from '@fastify/helmet';
+import sse from '@fastify/sse';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
+import Fastify, { type FastifyRequest, type RouteOptions } from 'fastify';
+import { isAllowed } from '../access/policy.ts';
+import { asAccount } from '../store/as-account.ts';
+import { answerAgain, keepAnswer } from './idempotency.ts';
+import { identify } from './identity.ts';
+import { notFound, Refusal, refusalOf, sendProblem } from './problem.ts';
+import { findAbout } from './resources.ts';
+import { type Api, type RoutePolicy, type Routes, type Service } from './route.ts';
+
+export interface ServerOptions {
+  readonly service: Service;
+  readonly version: string;
+  /** Below /api/v1. */
+  readonly routes: readonly Routes[];
+  /** At the root: health, metrics. */
+  readonly rootRoutes: readonly Routes[];
+}
+
+/** Routes of plugins, which declare no policy of their own. */
+const pluginPolicies: readonly (readonly [prefix: string, policy: RoutePolicy | 'public'])[] = [
+  ['/api/docs', 'public'],
+  ['/ops/board', { action: 'ops.read', about: 'installation' }],
+];
+
+export async function createServer(options: ServerOptions): Promise<Api> {
+  const { service, routes, rootRoutes } = options;
+  const { log, database } = service.installation;
+  const api: Api = Fastify({
+    logger: false,
+    bodyLimit: 256 * 1024,
+    requestTimeout: 30_000, // of a request that comes in, not of the answer: nobody holds a line by sending slowly
+    routerOptions: { maxParamLength: 4096 }, // locators
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+  });
+  api.setValidatorCompiler(TypeBoxValidatorCompiler);
+  api.addHook('onRoute', demandPolicy);
+  api.setErrorHandler(async (error: Error, _request, reply) =>
+    sendProblem(
+      reply,
+      refusalOf(error, (failure) => log.error({ err: failure }, 'a request failed')),
+    ),
+  );
+  await addPlugins(api, options.version);
+  api.addHook('onRequest', async (request, reply) => {
+    reply.header('cache-control', 'no-store');
+    await decide(request, service);
+  });
+  api.addHook('preHandler', async (request, reply) => {
+    if (request.subject !== undefined && (await answerAgain(database, request, reply))) return reply;
+  });
+  api.addHook('onSend', async (request, reply, payload) => {
+    await keepAnswer(database, request, reply, payload);
+    return payload;
+  });
+  api.setNotFoundHandler(async (_request, reply) => sendProblem(reply, notFound()));
+  for (const add of rootRoutes) add(api, service);
+  await api.register(
+    async (scope) => {
+      for (const add of routes) add(scope as unknown as Api, service);
+    },
+    { prefix: '/api/v1' },
+  );
+  return api;
+}
+
+async function addPlugins(api: Api, version: string): Promise<void> {
+  await api.register(helmet, {
+    contentSecurityPolicy: { directives: { defaultSrc: ["'self'"], imgSrc: ["'self'", 'data:'], upgradeInsecureRequests: null } },
+    crossOriginEmbedderPolicy: true,
+  });
+  await api.register(cookie);
+  await api.register(sse.default, { heartbeatInterval: 15_000 });
+  await api.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Custodia', version, license: { name: 'Apache-2.0' } },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
+  });
+  await api.register(swaggerUi, { routePrefix: '/api/docs' });
+}
+
+/** Runs when a route is added: one that says not who may call it ends the start of the server. */
+function demandPolicy(route: RouteOptions): void {
+  if (route.config?.policy !== undefined) return;
+  const known = pluginPolicies.find(([prefix]) => route.url === prefix || route.url.startsWith(`${prefix}/`));
+  if (known === undefined) throw new Error(`http.policy: ${route.method} ${route.url} declares no policy, expected one in its config`);
+  route.config = { ...route.config, policy: known[1] };
+}
+
+/** Who asks, what about, and whether it may: before anything of the request is read. */
+async function decide(request: FastifyRequest, service: Service): Promise<void> {
+  const policy = request.is404 ? undefined : request.routeOptions.config.policy;
+  if (policy === 'public') return;
+  const identity = await identify(service.installation.database, request);
+  if (identity === null) throw new Refusal(401, 'http.identity', 'expected a token (Authorization: Bearer ...) or a session');
+  request.subject = identity.subject;
+  request.credential = identity.credential;
+  if (policy === undefined) throw notFound();
+  const found = await findAbout(policy.about, request.params as Record<string, unknown>, (work) => service.read(request, work));
+  if (found === null || !isAllowed(request.subject, policy.action, found.resource)) throw notFound();
+  request.about = found;
+}
+
+export const createService = (installation: Service['installation']): Service => ({
+  installation,
+  read: (request, read) => asAccount(installation.database, request.subject.accountId, read),
+});
