@@ -13,6 +13,9 @@ type Big = ColumnType<string, number | undefined, number>;
 
 export type UnitKind = 'hash-media' | 'survey' | 'list-files' | 'examine-files' | 'conclude';
 export type UnitStatus = 'open' | 'done' | 'split' | 'quarantined' | 'cancelled';
+export type UploadStatus = 'receiving' | 'checking' | 'accepted' | 'failed' | 'cancelled';
+/** Of a worker and of the queue: `paused` and `draining` begin nothing new; a worker that drains ends when its units have. */
+export type RunState = 'running' | 'paused' | 'draining';
 export type ExaminationStatus = 'open' | 'concluding' | 'complete' | 'integrity-failed' | 'failed' | 'cancelled';
 
 /** What a file was when it was received: the tuple that betrays a change. */
@@ -33,6 +36,8 @@ export interface Tables {
     max_objects: Given<number>;
     max_uploads: Given<number>;
     max_running_units: Given<number>;
+    /** Of the units that run at once, against those of other agencies. */
+    share: Given<number>;
     created_at: Given<Date>;
   };
   account: {
@@ -56,6 +61,7 @@ export interface Tables {
     used_at: Given<Date>;
     expires_at: Date;
     revoked_at: Given<Date | null>;
+    method: Given<'password' | 'oidc'>;
   };
   api_token: {
     id: Given<string>;
@@ -67,6 +73,7 @@ export interface Tables {
     created_at: Given<Date>;
     expires_at: Date;
     revoked_at: Given<Date | null>;
+    used_at: Given<Date | null>;
   };
   case_file: { id: Given<string>; agency_id: Given<string>; reference: string; title: Given<string>; created_at: Given<Date> };
   case_member: { case_id: string; account_id: string; role: CaseRole; added_by: string | null; added_at: Given<Date> };
@@ -105,6 +112,15 @@ export interface Tables {
     conclusion: GivenJson<unknown>;
     /** Whose request it was, where it came through the API. */
     submitted_by: Given<string | null>;
+    /** Of its case: set by the database. */
+    agency_id: Given<string>;
+    /** 1 (first) to 10 (last). */
+    priority: Given<number>;
+    deadline: Given<Date | null>;
+    queued_at: Given<Date>;
+    paused_at: Given<Date | null>;
+    paused_because: Given<string | null>;
+    cancelled_because: Given<string | null>;
   };
   unit: {
     id: Given<string>;
@@ -126,6 +142,12 @@ export interface Tables {
     finished_at: Given<Date | null>;
     reason: Given<string | null>;
     result: GivenJson<unknown>;
+    progress_bytes: Big;
+    progress_files: Given<number>;
+    /** How often it was begun anew after it had ended. */
+    retries: Given<number>;
+    /** It is given up for this reason instead of being worked on. */
+    cancelled_because: Given<string | null>;
   };
   volume: { examination_id: string; locator: string; unit_id: string; position: number; facts: Json<unknown> };
   entry: {
@@ -151,6 +173,62 @@ export interface Tables {
   };
   ledger: { exhibit_id: string; seq: ColumnType<string, number, number>; envelope: string; digest: string; event_key: string };
   ledger_head: { exhibit_id: string; seq: ColumnType<string, number, number>; digest: string };
+  looked: {
+    id: Given<string>;
+    exhibit_id: string;
+    examination_id: string;
+    account_id: string;
+    credential: string;
+    how: string;
+    locator: string;
+    at: Given<Date>;
+    recorded: Given<string | null>;
+  };
+  sign_in_failure: { key_sha256: Buffer; failures: number; at: Given<Date> };
+  oidc_flow: { browser_sha256: Buffer; state: string; nonce: string; verifier: string; expires_at: Date };
+  agency_use: { agency_id: string; bytes: Big; objects: Given<number>; uploads: Given<number> };
+  stored_object: { sha256: string; size: Big; stored_at: Given<Date> };
+  upload: {
+    id: Given<string>;
+    exhibit_id: string;
+    agency_id: string;
+    account_id: string;
+    /** How the account was known: `session` or `token`. */
+    credential: string;
+    origin: 'upload' | 's3';
+    name: string;
+    size: Big;
+    expected_sha256: string | null;
+    status: Given<UploadStatus>;
+    problem_code: Given<string | null>;
+    problem: Given<string | null>;
+    source: Given<string | null>;
+    source_key: Given<string | null>;
+    source_etag: Given<string | null>;
+    /** Of what came, once it was read from the disk. */
+    sha256: Given<string | null>;
+    /** Who writes or checks at present, and until when unless renewed. */
+    holder: Given<string | null>;
+    held_until: Given<Date | null>;
+    created_at: Given<Date>;
+    touched_at: Given<Date>;
+    ended_at: Given<Date | null>;
+  };
+  segment: {
+    id: Given<string>;
+    exhibit_id: string;
+    account_id: string;
+    origin: 'upload' | 's3' | 'place';
+    name: string;
+    size: Big;
+    sha256: Given<string | null>;
+    upload_id: Given<string | null>;
+    /** In place: name of the evidence root, path below it, and what the file was. */
+    root: Given<string | null>;
+    root_path: Given<string | null>;
+    received: GivenJson<StatTuple | null>;
+    accepted_at: Given<Date>;
+  };
   laboratory: { single: Given<boolean>; signer: string };
   /** The entries that an account may see: a view. */
   seen_entry: Tables['entry'];
@@ -164,7 +242,15 @@ export interface Tables {
     concurrency: number;
     registered_at: Given<Date>;
     heartbeat_at: Given<Date>;
+    state: Given<RunState>;
+    /** Why it takes nothing although it runs. */
+    halted_because: Given<string | null>;
+    wanted_state: Given<RunState>;
+    wanted_threads: Given<number | null>;
+    wanted_concurrency: Given<number | null>;
   };
+  queue_control: { single: Given<boolean>; state: Given<RunState>; changed_at: Given<Date> };
+  fleet: { host: string; workers: number; changed_at: Given<Date> };
 }
 
 export type Queries = Kysely<Tables>;
