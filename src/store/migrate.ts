@@ -5,10 +5,22 @@ import { type Pool } from 'pg';
 import * as record from './migrations/0001-record.ts';
 import * as who from './migrations/0002-who.ts';
 import * as service from './migrations/0003-service.ts';
+import * as control from './migrations/0004-control.ts';
+import * as intake from './migrations/0005-intake.ts';
+import * as looks from './migrations/0007-looks.ts';
+import * as progress from './migrations/0008-progress.ts';
 import { borrowed } from './schema.ts';
 import { isTransient } from './transaction.ts';
 
-const migrations = { '0001-record': record, '0002-who': who, '0003-service': service };
+const migrations = {
+  '0001-record': record,
+  '0002-who': who,
+  '0003-service': service,
+  '0004-control': control,
+  '0005-intake': intake,
+  '0007-looks': looks,
+  '0008-progress': progress,
+};
 
 /** Throws Error (`database.migration`) with the name of the migration that failed; a failed one leaves nothing behind. A database that went away is no such failure. */
 export async function migrate(pool: Pool): Promise<void> {
