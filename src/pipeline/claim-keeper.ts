@@ -1,18 +1,20 @@
 /** Keeps a claim alive while its work goes on, and says when it is lost. */
 import { type Pool } from 'pg';
 import { isTransient } from '../store/transaction.ts';
-import { type Claim, renewClaim } from '../store/units.ts';
+import { type Claim, renewClaim, type UnitDone } from '../store/units.ts';
 
 export interface ClaimKeeper {
   /** Aborts when the claim is lost, or when `outer` aborts. */
   readonly signal: AbortSignal;
   /** True when another worker holds the unit now, or when we could not renew in time and must suppose so. */
   lost(): boolean;
+  /** Told by whoever has seen that the unit is no longer ours. */
+  lose(): void;
   stop(): void;
 }
 
-/** Renews every third of the lease. A renewal that fails because the database is away is tried again until the lease must be over. */
-export function keepClaim(pool: Pool, claim: Claim, leaseMs: number, outer: AbortSignal): ClaimKeeper {
+/** Renews every third of the lease, and tells how far the work has come. A renewal that fails because the database is away is tried again until the lease must be over. */
+export function keepClaim(pool: Pool, claim: Claim, leaseMs: number, outer: AbortSignal, done: () => UnitDone): ClaimKeeper {
   const controller = new AbortController();
   let lost = false;
   let renewedAt = performance.now();
@@ -26,7 +28,7 @@ export function keepClaim(pool: Pool, claim: Claim, leaseMs: number, outer: Abor
     renewing = true;
     const askedAt = performance.now();
     try {
-      if (await renewClaim(pool, claim, leaseMs)) renewedAt = askedAt;
+      if (await renewClaim(pool, claim, leaseMs, done())) renewedAt = askedAt;
       else lose();
     } catch (error) {
       if (!isTransient(error) || performance.now() - renewedAt > leaseMs) lose();
@@ -41,6 +43,7 @@ export function keepClaim(pool: Pool, claim: Claim, leaseMs: number, outer: Abor
   return {
     signal: controller.signal,
     lost: () => lost,
+    lose,
     stop() {
       clearInterval(timer);
       outer.removeEventListener('abort', onOuter);

@@ -27,6 +27,8 @@ export interface Workplace {
   readonly leaseMs: number;
   readonly failuresAllowed: number;
   readonly lossesAllowed: number;
+  /** Units that are worked on here, and how their claims stand. */
+  readonly held: Map<string, ClaimKeeper>;
   onProgress(progress: UnitProgress): void;
   /** Told of what does not stop the work: a failed try, a lost claim. */
   onTrouble(message: string, error: unknown): void;
@@ -42,32 +44,39 @@ export interface UnitProgress {
   readonly ended: boolean;
 }
 
-/** Another worker holds the unit now: nothing of ours may take effect. */
+/** Another worker holds the unit now, or it was cancelled: nothing of ours may take effect. */
 class ClaimLost extends Error {}
 
-/** Works on the unit until it has ended, another holds it, or `signal` aborts. Throws when the database is away: the unit then waits for the reconciler. */
-export async function runUnit(workplace: Workplace, unitId: string, signal: AbortSignal): Promise<void> {
-  for (let again = true; again && !signal.aborted; ) {
-    const unit = await claimUnit(workplace.database, unitId, workplace.workerId, workplace.leaseMs);
-    if (unit === null) return;
-    again = await tryUnit(workplace, unit, signal);
+/** Works on a claimed unit until it has ended, is no longer ours, or `signal` aborts. Throws when the database is away: the unit then waits for the reconciler. */
+export async function runUnit(workplace: Workplace, claimed: Unit, signal: AbortSignal): Promise<void> {
+  for (let unit: Unit | null = claimed; unit !== null; ) {
+    const again = await tryUnit(workplace, unit, signal);
+    unit = again && !signal.aborted ? await claimUnit(workplace.database, unit.id, workplace.workerId, workplace.leaseMs) : null;
   }
 }
 
 /** True when the unit failed and may be tried again at once. */
 async function tryUnit(workplace: Workplace, unit: Unit, signal: AbortSignal): Promise<boolean> {
   const { database, leaseMs } = workplace;
-  const keeper = keepClaim(database, unit, leaseMs, signal);
+  const done = { bytes: 0, files: 0 };
+  const onProgress = (progress: UnitProgress) => {
+    done.bytes += progress.bytes;
+    done.files += progress.files;
+    workplace.onProgress(progress);
+  };
+  const keeper = keepClaim(database, unit, leaseMs, signal, () => done);
+  workplace.held.set(unit.id, keeper);
   const collected = collect(join(workplace.dataFolder, 'scratch'), `${unit.id}.${unit.fence}`);
   try {
     const found = await readExamination(database, unit.examination_id);
     if (found === null) throw new Error(`unit ${unit.id}: no examination ${unit.examination_id}`);
-    await work(workplace, unit, found.examination, found.exhibit, keeper, collected);
+    await work({ ...workplace, onProgress }, unit, found.examination, found.exhibit, keeper, collected);
     return false;
   } catch (error) {
     return await afterFailure(workplace, unit, keeper, signal, error);
   } finally {
     keeper.stop();
+    workplace.held.delete(unit.id);
     await collected.close();
     workplace.onProgress({ examinationId: unit.examination_id, unitId: unit.id, kind: unit.kind, bytes: 0, files: 0, ended: true });
   }
@@ -102,6 +111,10 @@ async function lookAt(examination: Examination, unit: Unit): Promise<readonly St
 }
 
 function stepFor({ failuresAllowed, lossesAllowed }: Workplace, unit: Unit): (context: StepContext) => Promise<StepOutcome> {
+  if (unit.cancelled_because !== null) {
+    const reason = unit.cancelled_because;
+    return (context) => abandon(context, reason);
+  }
   if (unit.failures >= failuresAllowed) {
     const reason = `failed ${unit.failures} times, the last time: ${unit.reason ?? 'for an unknown reason'}`;
     return (context) => (unit.failures > failuresAllowed ? abandon(context, reason) : quarantine(context, reason));
@@ -159,6 +172,7 @@ async function commit(client: PoolClient, workplace: Workplace, record: UnitReco
   const children = await addChildren(client, workplace.queue, unit, outcome.children);
   await outcome.write?.(client);
   const open = await countOpenUnits(client, examination.id, children - 1);
+  if (open === null) throw new ClaimLost(); // the examination was cancelled meanwhile
   if (open === 0 && unit.kind !== 'conclude') await beginConclusion(client, workplace, examination.id, unit.id);
   await workplace.recorder.recordStep(client, record, differences(examination.received, record.after));
 }
@@ -194,7 +208,7 @@ async function beginConclusion(client: PoolClient, { queue }: Workplace, examina
 /** Decides what a failed try means: stopped by us, lost to another, the database away, or the unit's own fault. True for another try. */
 async function afterFailure(workplace: Workplace, unit: Unit, keeper: ClaimKeeper, signal: AbortSignal, error: unknown): Promise<boolean> {
   if (error instanceof ClaimLost || keeper.lost()) {
-    workplace.onTrouble(`unit ${unit.id}: another worker holds it now`, error);
+    workplace.onTrouble(`unit ${unit.id}: taken from this worker: another holds it now, or it was cancelled`, error);
     return false;
   }
   if (signal.aborted) {
@@ -203,16 +217,21 @@ async function afterFailure(workplace: Workplace, unit: Unit, keeper: ClaimKeepe
   }
   if (isTransient(error)) {
     workplace.onTrouble(`unit ${unit.id}: put off: the database or this machine cannot do it now`, error);
-    await releaseClaim(workplace.database, unit, null);
+    await releaseClaim(workplace.database, unit, null, { againAfterMs: putOffMs });
     throw error;
   }
   const reason = reasonOf(error);
   workplace.onTrouble(`unit ${unit.id} (${unit.kind}): try failed: ${reason}`, error);
   const last = error instanceof TaskError && error.final; // then all tries left are used up: not more, so that it is still quarantined
-  await releaseClaim(workplace.database, unit, reason, last ? Math.max(1, workplace.failuresAllowed - unit.failures) : 1);
-  // once for each failure allowed, once to be quarantined, once to be abandoned; what fails even then is left to the reconciler and the log
-  return unit.failures <= workplace.failuresAllowed;
+  const times = last ? Math.max(1, workplace.failuresAllowed - unit.failures) : 1;
+  // once for each failure allowed, once to be quarantined, once to be abandoned; what fails even then is put off, and left to the log
+  const again = unit.failures <= workplace.failuresAllowed;
+  await releaseClaim(workplace.database, unit, reason, again ? { times } : { times, againAfterMs: 10 * putOffMs });
+  return again;
 }
+
+/** A unit that cannot be worked on now is not claimed again at once: others have their turn. */
+const putOffMs = 2000;
 
 const reasonOf = (error: unknown): string => {
   if (error instanceof TaskError) return `${error.code}: ${error.message}`;

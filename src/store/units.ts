@@ -68,11 +68,17 @@ export async function claimUnit(pool: Pool, unitId: string, workerId: string, le
 
 export type Claim = Pick<Unit, 'id' | 'fence'>;
 
+/** Of a unit that is not finished. */
+export interface UnitDone {
+  readonly bytes: number;
+  readonly files: number;
+}
+
 /** False when the claim is no longer ours. */
-export async function renewClaim(pool: Pool, { id, fence }: Claim, leaseMs: number): Promise<boolean> {
+export async function renewClaim(pool: Pool, { id, fence }: Claim, leaseMs: number, { bytes, files }: UnitDone): Promise<boolean> {
   const result = await queries(pool)
     .updateTable('unit')
-    .set({ lease_until: after(leaseMs) })
+    .set({ lease_until: after(leaseMs), progress_bytes: bytes, progress_files: files })
     .where('id', '=', id)
     .where('status', '=', 'open')
     .where('fence', '=', fence)
@@ -80,13 +86,25 @@ export async function renewClaim(pool: Pool, { id, fence }: Claim, leaseMs: numb
   return result.numUpdatedRows === 1n;
 }
 
-/** Gives the unit back. `failed` counts against the unit, once or as often as `times` says, and keeps its reason. */
-export async function releaseClaim(pool: Pool, { id, fence }: Claim, failed: string | null, times = 1): Promise<void> {
+export interface Release {
+  /** How often a failure counts against the unit; once unless said. */
+  readonly times?: number;
+  /** Until then nobody claims it. */
+  readonly againAfterMs?: number;
+}
+
+/** Gives the unit back. `failed` counts against the unit, and its reason is kept. */
+export async function releaseClaim(
+  pool: Pool,
+  { id, fence }: Claim,
+  failed: string | null,
+  { times = 1, againAfterMs }: Release = {},
+): Promise<void> {
   await queries(pool)
     .updateTable('unit')
     .set({
       worker_id: null,
-      lease_until: null,
+      lease_until: againAfterMs === undefined ? null : after(againAfterMs),
       ...(failed === null ? {} : { failures: sql<number>`failures + ${times}::int`, reason: storable(failed) }),
     })
     .where('id', '=', id)
@@ -107,7 +125,7 @@ export async function endUnit(client: PoolClient, { id, fence }: Claim, { status
     .updateTable('unit')
     .set({
       status,
-      payload: null,
+      ...(status === 'quarantined' ? {} : { payload: null }), // kept for a retry
       lease_until: null,
       finished_at: now,
       ...(result === undefined ? {} : { result: JSON.stringify(result) }),
@@ -118,6 +136,20 @@ export async function endUnit(client: PoolClient, { id, fence }: Claim, { status
     .where('fence', '=', fence)
     .executeTakeFirst();
   return ended.numUpdatedRows === 1n;
+}
+
+/** Which of these this worker holds no more: cancelled, or taken over. */
+export async function unitsLost(pool: Pool, workerId: string, unitIds: readonly string[]): Promise<string[]> {
+  if (unitIds.length === 0) return [];
+  const ours = await queries(pool)
+    .selectFrom('unit')
+    .select('id')
+    .where('id', 'in', [...unitIds])
+    .where('status', '=', 'open')
+    .where('worker_id', '=', workerId)
+    .execute();
+  const kept = new Set(ours.map(({ id }) => id));
+  return unitIds.filter((id) => !kept.has(id));
 }
 
 /** Lets go of everything that processes on this host held which are no longer alive: their leases need not run out first. */
@@ -135,17 +167,18 @@ export async function releaseDeadWorkers(pool: Pool, deadWorkerIds: readonly str
 
 /**
  * Open units that may have lost their announcement, marked as announced now: those that nobody holds and that were last announced before
- * `olderThanMs`, and those whose holder let the lease run out. Oldest first, at most `limit`: many are announced in rounds.
+ * `olderThanMs`, and those whose holder let the lease run out; not of examinations that are paused or over. Oldest first, at most `limit`: whoever
+ * is woken goes on until nothing is left.
  */
 export async function takeForgottenUnits(pool: Pool, olderThanMs: number, limit: number): Promise<{ id: string; priority: number }[]> {
   const { rows } = await sql<{ id: string; priority: number }>`
     update unit set announced_at = clock_timestamp()
     where id in (
-      select id from unit
-      where status = 'open'
+      select unit.id from unit join examination on examination.id = examination_id
+      where unit.status = 'open' and examination.status in ('open', 'concluding') and paused_at is null
         and ((lease_until is null and announced_at < clock_timestamp() - ${olderThanMs} * interval '1 millisecond')
           or (lease_until < clock_timestamp() and announced_at < greatest(lease_until, clock_timestamp() - ${olderThanMs} * interval '1 millisecond')))
-      order by announced_at limit ${limit} for update skip locked)
+      order by announced_at limit ${limit} for update of unit skip locked)
     returning id, priority`.execute(queries(pool));
   return rows;
 }
@@ -169,7 +202,8 @@ export const unitsOf = (pool: Pool, examinationId: string, kinds: readonly UnitK
   queries(pool)
     .selectFrom('unit')
     .select(['id', 'examination_id', 'parent_id', 'kind', 'priority', 'input', 'files', 'bytes', 'status', 'fence', 'failures', 'losses'])
-    .select(['worker_id', 'lease_until', 'announced_at', 'finished_at', 'reason', 'result'])
+    .select(['worker_id', 'lease_until', 'announced_at', 'finished_at', 'reason', 'result', 'progress_bytes', 'progress_files'])
+    .select(['retries', 'cancelled_because'])
     .where('examination_id', '=', examinationId)
     .where('kind', 'in', [...kinds])
     .orderBy('id')

@@ -54,7 +54,7 @@ describe('a claim', () => {
     const stale = (await claimUnit(database.pool, unit, randomUUID(), 0))!;
     const holder = randomUUID();
     const fresh = (await claimUnit(database.pool, unit, holder, hour))!;
-    expect(await renewClaim(database.pool, stale, hour)).toBe(false);
+    expect(await renewClaim(database.pool, stale, hour, { bytes: 7, files: 3 })).toBe(false);
     await releaseClaim(database.pool, stale, 'a reason');
     expect(await transaction(database.pool, (client) => endUnit(client, stale, { status: 'done', result: { stale: true } }))).toBe(false);
     expect(await readUnit(database.pool, unit)).toMatchObject({
@@ -64,11 +64,11 @@ describe('a claim', () => {
       reason: null,
       result: null,
     });
-    expect(await renewClaim(database.pool, fresh, hour)).toBe(true);
+    expect(await renewClaim(database.pool, fresh, hour, { bytes: 7, files: 3 })).toBe(true);
     expect(await transaction(database.pool, (client) => endUnit(client, fresh, { status: 'done', result: { files: 1 } }))).toBe(true);
     expect(await readUnit(database.pool, unit)).toMatchObject({ status: 'done', result: { files: 1 }, payload: null, lease_until: null });
     expect(await claimUnit(database.pool, unit, randomUUID(), hour)).toBeNull();
-    expect(await renewClaim(database.pool, fresh, hour)).toBe(false);
+    expect(await renewClaim(database.pool, fresh, hour, { bytes: 7, files: 3 })).toBe(false);
     expect(await transaction(database.pool, (client) => endUnit(client, fresh, { status: 'quarantined' }))).toBe(false);
   });
 
@@ -86,7 +86,7 @@ describe('a claim', () => {
     await releaseClaim(database.pool, second, null);
     expect(await readUnit(database.pool, unit)).toMatchObject({ failures: 1, worker_id: null, lease_until: null });
     const third = (await claimUnit(database.pool, unit, randomUUID(), hour))!;
-    await releaseClaim(database.pool, third, 'final', 3);
+    await releaseClaim(database.pool, third, 'final', { times: 3 });
     expect(await readUnit(database.pool, unit)).toMatchObject({ failures: 4, reason: 'final' });
   });
 });

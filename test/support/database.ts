@@ -20,7 +20,7 @@ const checkout = createHash('sha256')
   .digest('hex')
   .slice(0, 12);
 const dataFolder = join(tmpdir(), `custodia-test-${userInfo().uid}-${checkout}`);
-const template = `migrated_${digestOf(join(import.meta.dirname, '..', '..', 'src', 'store', 'migrations'))}`;
+const template = `migrated_${digestOfSchema(join(import.meta.dirname, '..', '..', 'src', 'store'))}`;
 const log = pino({ level: 'silent' });
 
 let shared: Promise<{ server: EmbeddedServer; admin: Pool }> | undefined;
@@ -80,8 +80,8 @@ function isLeftOver(name: string): boolean {
 }
 
 /** Another schema, another template. */
-function digestOf(folder: string): string {
-  const hash = createHash('sha256');
-  for (const name of readdirSync(folder).sort()) hash.update(readFileSync(join(folder, name)));
+function digestOfSchema(store: string): string {
+  const hash = createHash('sha256').update(readFileSync(join(store, 'migrate.ts')));
+  for (const name of readdirSync(join(store, 'migrations')).sort()) hash.update(readFileSync(join(store, 'migrations', name)));
   return hash.digest('hex').slice(0, 12);
 }
