@@ -1,27 +1,18 @@
 /** `custodia serve`: the API and a worker, until it is told to stop. */
-import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { Command, InvalidArgumentError } from 'commander';
 import { refuseUnusableDataFolder } from './cli/data-folder.ts';
 import { CommandError, exitCodes } from './cli/exit-codes.ts';
-import { refuseDeceptiveNames } from './cli/names.ts';
-import { findSets, profileWith } from './cli/process.ts';
 import { runCommand } from './cli/run.ts';
 import { jsonLine } from './cli/terminal.ts';
 import { wholeNumber } from './cli/whole-number.ts';
 import { readConfig } from './config.ts';
-import { type ApiWork, createApi, RefusedError, type SubmitRequest } from './http/api.ts';
-import { apiToken } from './http/token.ts';
+import { allRoutes } from './http/all-routes.ts';
+import { type Api } from './http/route.ts';
+import { healthRoutes } from './http/routes/health.ts';
+import { createServer, createService } from './http/server.ts';
 import { type Installation, openWithWorker } from './installation.ts';
-import { submit } from './pipeline/submit.ts';
-import { TaskError } from './pipeline/task-error.ts';
-import { type WorkerProcess } from './pipeline/worker-process.ts';
-import { writeExaminationReport } from './reports/assemble.ts';
-import { countProblems } from './store/catalogue.ts';
-import { listExaminations, readExamination } from './store/examinations.ts';
-import { countUnits } from './store/units.ts';
 
 interface Flags {
   readonly data?: string;
@@ -51,46 +42,6 @@ const readFlags = (): Flags =>
     .parse()
     .opts<Flags>();
 
-function workFor(installation: Installation, worker: WorkerProcess): ApiWork {
-  const { database } = installation;
-  const reportFolder = reportFolders(installation);
-  return {
-    async healthy() {
-      const checks = { database: await answers(installation), queue: worker.healthy() };
-      return { ok: Object.values(checks).every(Boolean), checks };
-    },
-    submit: (request) => submitImage(installation, request),
-    async status(id) {
-      const found = await readExamination(database, id);
-      if (found === null) return null;
-      const { examination, exhibit } = found;
-      const { status, image, created_at: created, concluded_at: concluded, conclusion } = examination;
-      const [units, problems] = await Promise.all([countUnits(database, id), countProblems(database, id)]);
-      return { id, case: exhibit.caseReference, exhibit: exhibit.label, status, image, created, concluded, units, problems, conclusion };
-    },
-    list: () => listExaminations(database, 1000),
-    async reportFile(id, name) {
-      const found = await readExamination(database, id);
-      if (found === null || !['complete', 'integrity-failed'].includes(found.examination.status)) return null;
-      const folder = await reportFolder(id);
-      return join(folder, name);
-    },
-  };
-}
-
-/** Each report is written once, however many ask for it at the same time. */
-function reportFolders(installation: Installation): (id: string) => Promise<string> {
-  const underWay = new Map<string, Promise<unknown>>();
-  return async (id) => {
-    const folder = join(installation.config.dataFolder, 'examinations', id, 'report');
-    if (existsSync(folder)) return folder;
-    const writing = underWay.get(id) ?? writeExaminationReport(installation, id, folder).finally(() => underWay.delete(id));
-    underWay.set(id, writing);
-    await writing;
-    return folder;
-  };
-}
-
 async function answers({ database, log }: Installation): Promise<boolean> {
   try {
     await database.query('select 1');
@@ -101,29 +52,14 @@ async function answers({ database, log }: Installation): Promise<boolean> {
   }
 }
 
-async function submitImage(installation: Installation, request: SubmitRequest): Promise<{ id: string; resumed: boolean }> {
-  try {
-    refuseDeceptiveNames(request);
-    if (/[\0\p{Cs}]/u.test(request.image)) throw new RefusedError('image.not-found', 'image: holds characters that no path has');
-    const [image] = await findSets(installation, [resolve(request.image)], new AbortController().signal);
-    if (image === undefined) throw new RefusedError('image.not-found', `${request.image}: not found`);
-    const { case: caseReference, exhibit, examiner } = request;
-    const submission = { caseReference, exhibit, examiner, image, profile: profileWith([]) };
-    const { examinationId, resumed } = await submit(installation.database, await installation.queue(), installation.recorder, submission);
-    return { id: examinationId, resumed };
-  } catch (error) {
-    if (error instanceof CommandError || (error instanceof TaskError && error.final)) throw new RefusedError(error.code, error.message);
-    throw error;
-  }
-}
-
 async function serve(flags: Flags): Promise<void> {
   const config = readConfig(flags, process.env, availableParallelism());
   await refuseUnusableDataFolder(config.dataFolder);
   const { installation, worker } = await openWithWorker(config);
   try {
-    const { token, path } = await apiToken(join(installation.config.dataFolder, 'keys'));
-    const api = createApi(workFor(installation, worker), token, (error) => installation.log.error({ err: error }, 'a request failed'));
+    const checks = async () => ({ database: await answers(installation), queue: worker.healthy() });
+    const service = createService(installation);
+    const api = await createServer({ service, version: installation.version, routes: allRoutes, rootRoutes: [healthRoutes({ checks })] });
     const address = await listen(api, flags);
     closeWithGrace({ delay: 30_000 }, async ({ err }) => {
       if (err !== undefined) installation.log.error({ err }, 'stopping because of an error');
@@ -131,9 +67,7 @@ async function serve(flags: Flags): Promise<void> {
       await worker.stop({ abort: true });
       await installation.close();
     });
-    process.stdout.write(
-      flags.json ? jsonLine({ event: 'serving', address, token: path }) : `serving on ${address}; the token of the API is in ${path}\n`,
-    );
+    process.stdout.write(flags.json ? jsonLine({ event: 'serving', address }) : `serving on ${address}\n`);
   } catch (error) {
     await worker.stop({ abort: true });
     await installation.close();
@@ -141,7 +75,7 @@ async function serve(flags: Flags): Promise<void> {
   }
 }
 
-async function listen(api: ReturnType<typeof createApi>, { host, port }: Flags): Promise<string> {
+async function listen(api: Api, { host, port }: Flags): Promise<string> {
   try {
     return await api.listen({ host, port });
   } catch (error) {

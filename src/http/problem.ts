@@ -60,6 +60,7 @@ export const problemDocument = ({ status, code, message, more }: Refusal): Probl
 });
 
 export function sendProblem(reply: FastifyReply, refusal: Refusal): FastifyReply {
+  if (refusal.status === 401) reply.header('www-authenticate', 'Bearer');
   return reply
     .code(refusal.status)
     .type('application/problem+json')
