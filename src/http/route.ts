@@ -10,8 +10,11 @@ import {
 } from 'fastify';
 import { type PoolClient } from 'pg';
 import { Type } from 'typebox';
+import { type PasswordChecker } from '../access/password.ts';
 import { type Action, type Resource, type Subject } from '../access/policy.ts';
 import { type Installation } from '../installation.ts';
+import { type ToldAuditEvent } from '../store/audit.ts';
+import { type GroupCommit } from '../store/group-commit.ts';
 
 /** The kind of thing a request is about; its id is the route's parameter of the same name and `Id` (`:caseId`, `:unitId`, ...). */
 export type About = 'installation' | 'own' | 'agency' | 'account' | 'case' | 'exhibit' | 'examination' | 'unit';
@@ -21,7 +24,17 @@ export interface RoutePolicy {
   readonly about: About;
 }
 
+/** A route as the server knows it: who may call it. */
+export interface DeclaredRoute {
+  readonly method: string | string[];
+  readonly url: string;
+  readonly policy: RoutePolicy | 'public';
+}
+
 declare module 'fastify' {
+  interface FastifyInstance {
+    declaredRoutes: readonly DeclaredRoute[];
+  }
   interface FastifyContextConfig {
     /** Without one the server does not start. `public`: for whoever can reach the server. */
     policy?: RoutePolicy | 'public';
@@ -59,8 +72,17 @@ export interface Look {
 
 export interface Service {
   readonly installation: Installation;
+  /** Written in groups; what is added is durable once its promise is kept. */
+  readonly audit: GroupCommit<ToldAuditEvent>;
+  readonly passwords: PasswordChecker;
+  /** Served by TLS, here or by a proxy in front: cookies are for TLS only. */
+  readonly secure: boolean;
   /** Reads with the eyes of whoever asks: see store/as-account.ts. */
   read<T>(request: FastifyRequest, read: (client: PoolClient) => Promise<T>): Promise<T>;
+  /** Durable before it resolves: to be awaited before what was looked at leaves. */
+  looked(request: FastifyRequest, look: Look): Promise<void>;
+  /** Writes what is still on its way. */
+  close(): Promise<void>;
 }
 
 export type Api = FastifyInstance<

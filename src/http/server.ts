@@ -6,17 +6,26 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyRequest, type RouteOptions } from 'fastify';
+import { createPasswordChecker } from '../access/password.ts';
 import { isAllowed } from '../access/policy.ts';
 import { asAccount } from '../store/as-account.ts';
+import { appendAudit } from '../store/audit.ts';
+import { groupCommit } from '../store/group-commit.ts';
+import { transaction } from '../store/transaction.ts';
+import { auditDecision } from './audit.ts';
+import { refuseForgery } from './csrf.ts';
 import { answerAgain, keepAnswer } from './idempotency.ts';
 import { identify } from './identity.ts';
+import { createLooks } from './looks.ts';
 import { notFound, Refusal, refusalOf, sendProblem } from './problem.ts';
+import { addRateLimits, type Rates } from './rate-limits.ts';
 import { findAbout } from './resources.ts';
-import { type Api, type RoutePolicy, type Routes, type Service } from './route.ts';
+import { type Api, type DeclaredRoute, type RoutePolicy, type Routes, type Service } from './route.ts';
 
 export interface ServerOptions {
   readonly service: Service;
   readonly version: string;
+  readonly rates?: Rates;
   /** Below /api/v1. */
   readonly routes: readonly Routes[];
   /** At the root: health, metrics. */
@@ -41,7 +50,9 @@ export async function createServer(options: ServerOptions): Promise<Api> {
     onConstructorPoisoning: 'error',
   });
   api.setValidatorCompiler(TypeBoxValidatorCompiler);
-  api.addHook('onRoute', demandPolicy);
+  const declared: DeclaredRoute[] = [];
+  api.decorate('declaredRoutes', declared);
+  api.addHook('onRoute', (route) => declared.push(demandPolicy(route)));
   api.setErrorHandler(async (error: Error, _request, reply) =>
     sendProblem(
       reply,
@@ -49,10 +60,12 @@ export async function createServer(options: ServerOptions): Promise<Api> {
     ),
   );
   await addPlugins(api, options.version);
+  await addRateLimits(api, options.rates);
   api.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store');
     await decide(request, service);
   });
+  api.addHook('onClose', () => service.close());
   api.addHook('preHandler', async (request, reply) => {
     if (request.subject !== undefined && (await answerAgain(database, request, reply))) return reply;
   });
@@ -90,28 +103,52 @@ async function addPlugins(api: Api, version: string): Promise<void> {
 }
 
 /** Runs when a route is added: one that says not who may call it ends the start of the server. */
-function demandPolicy(route: RouteOptions): void {
-  if (route.config?.policy !== undefined) return;
+function demandPolicy(route: RouteOptions): DeclaredRoute {
+  const { method, url, config } = route;
+  if (config?.policy !== undefined) return { method, url, policy: config.policy };
   const known = pluginPolicies.find(([prefix]) => route.url === prefix || route.url.startsWith(`${prefix}/`));
   if (known === undefined) throw new Error(`http.policy: ${route.method} ${route.url} declares no policy, expected one in its config`);
-  route.config = { ...route.config, policy: known[1] };
+  route.config = { ...config, policy: known[1] };
+  return { method, url, policy: known[1] };
 }
 
 /** Who asks, what about, and whether it may: before anything of the request is read. */
 async function decide(request: FastifyRequest, service: Service): Promise<void> {
   const policy = request.is404 ? undefined : request.routeOptions.config.policy;
   if (policy === 'public') return;
-  const identity = await identify(service.installation.database, request);
+  const identity = await identify(service.installation.database, request, service.secure);
   if (identity === null) throw new Refusal(401, 'http.identity', 'expected a token (Authorization: Bearer ...) or a session');
   request.subject = identity.subject;
   request.credential = identity.credential;
-  if (policy === undefined) throw notFound();
+  if (identity.credential.kind === 'session') refuseForgery(request);
+  if (policy === undefined) {
+    await auditDecision(service, request, { action: 'unknown', allowed: false, found: null });
+    throw notFound();
+  }
   const found = await findAbout(policy.about, request.params as Record<string, unknown>, (work) => service.read(request, work));
-  if (found === null || !isAllowed(request.subject, policy.action, found.resource)) throw notFound();
+  const allowed = found !== null && isAllowed(request.subject, policy.action, found.resource);
+  await auditDecision(service, request, { action: policy.action, allowed, found });
+  if (!allowed) throw notFound();
   request.about = found;
 }
 
-export const createService = (installation: Service['installation']): Service => ({
-  installation,
-  read: (request, read) => asAccount(installation.database, request.subject.accountId, read),
-});
+export interface ServiceSettings {
+  readonly secure?: boolean;
+}
+
+export function createService(installation: Service['installation'], { secure = false }: ServiceSettings = {}): Service {
+  const { database, signer } = installation;
+  const looks = createLooks(installation);
+  return {
+    installation,
+    secure,
+    passwords: createPasswordChecker(),
+    audit: groupCommit((events) => transaction(database, (client) => appendAudit(client, signer.privateKey, events))),
+    read: (request, read) => asAccount(database, request.subject.accountId, read),
+    looked: (request, look) => looks.add(request, look),
+    async close() {
+      await looks.close();
+      await this.audit.drain();
+    },
+  };
+}
