@@ -52,7 +52,7 @@ export async function createServer(options: ServerOptions): Promise<Api> {
   api.setValidatorCompiler(TypeBoxValidatorCompiler);
   const declared: DeclaredRoute[] = [];
   api.decorate('declaredRoutes', declared);
-  api.addHook('onRoute', (route) => declared.push(demandPolicy(route)));
+  api.addHook('onRoute', (route) => void declared.push(demandPolicy(route)));
   api.setErrorHandler(async (error: Error, _request, reply) =>
     sendProblem(
       reply,
