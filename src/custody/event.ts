@@ -102,8 +102,19 @@ export interface CustodyEvent {
   /** Of the container, by the name of its reader. */
   readonly format?: string;
   readonly step?: ProcessingStep;
+  /** How an examination is to go on. */
+  readonly decision?: { readonly what: string; readonly examination: string; readonly unit?: string };
   /** Locator of what was looked at. */
   readonly looked?: { readonly how: string; readonly locator: string; readonly examination: string };
+  /** Many looks of one account in one session; `session` is the id of the session or token, never its secret. */
+  readonly looks?: {
+    readonly account: string;
+    readonly session: string;
+    readonly count: number;
+    readonly from: string;
+    readonly to: string;
+    readonly list: readonly { readonly at: string; readonly how: string; readonly locator: string; readonly examination: string }[];
+  };
 }
 
 export interface ChainedEvent extends CustodyEvent {

@@ -19,16 +19,24 @@ export interface CustodyGap {
 }
 
 export const custodyTable = (events: readonly ChainedEvent[]): CustodyLine[] =>
-  events.map(({ seq, type, occurredAt, recordedAt, actor, place, why, step, looked }) => ({
-    seq,
-    type,
-    occurredAt,
-    recordedAt,
-    actor: actor.name,
-    role: actor.role,
-    place: place.host,
-    what: step !== undefined ? `${step.kind}: ${step.outcome}` : looked !== undefined ? `${looked.how} ${looked.locator}` : why.text,
+  events.map((event) => ({
+    seq: event.seq,
+    type: event.type,
+    occurredAt: event.occurredAt,
+    recordedAt: event.recordedAt,
+    actor: event.actor.name,
+    role: event.actor.role,
+    place: event.place.host,
+    what: whatOf(event),
   }));
+
+function whatOf({ step, looked, looks, decision, why }: ChainedEvent): string {
+  if (step !== undefined) return `${step.kind}: ${step.outcome}`;
+  if (looked !== undefined) return `${looked.how} ${looked.locator}`;
+  if (decision !== undefined) return `${decision.what}: ${why.text}`;
+  if (looks === undefined) return why.text;
+  return looks.count === 1 ? `${looks.list[0]?.how} ${looks.list[0]?.locator}` : `${looks.count} looks from ${looks.from} to ${looks.to}`;
+}
 
 /**
  * Custody of an image begins when it is received. From then on it stays with the laboratory until an event hands it on: a hole is the time between

@@ -1,33 +1,36 @@
-/** Who asks: by API token, of which only the digest is known here. */
-import { createHash } from 'node:crypto';
+/** Who asks: by API token, or by the session that a cookie names; of both only the digest is known here. */
 import { type FastifyRequest } from 'fastify';
 import { type Pool } from 'pg';
-import { type AgencyRole, type Scope, type Subject } from '../access/policy.ts';
+import { type Subject } from '../access/policy.ts';
+import { digestOfSecret, isApiToken, isSessionSecret } from '../access/secret.ts';
+import { findSession } from '../store/sessions.ts';
+import { findToken } from '../store/tokens.ts';
 
 export interface Identity {
   readonly subject: Subject;
   readonly credential: FastifyRequest['credential'];
 }
 
-interface Known {
-  id: string;
-  account_id: string;
-  agency_id: string;
-  roles: AgencyRole[];
-  scopes: Scope[];
+/** `__Host-`: browsers take it only over TLS, for this host alone, for all paths (RFC 6265bis section 4.1.3.2). */
+export const sessionCookie = (secure: boolean): string => (secure ? '__Host-custodia' : 'custodia');
+
+/** Null for whoever is not known: nothing presented, an unknown, expired or revoked credential, a disabled account. A header goes before a cookie. */
+export async function identify(database: Pool, request: FastifyRequest, secure: boolean): Promise<Identity | null> {
+  const header = request.headers.authorization;
+  if (header !== undefined) return byToken(database, header);
+  const secret = request.cookies[sessionCookie(secure)];
+  if (secret === undefined || !isSessionSecret(secret)) return null;
+  const session = await findSession(database, digestOfSecret(secret));
+  if (session === null) return null;
+  const { id, accountId, agencyId, roles } = session;
+  return { subject: { accountId, agencyId, roles, scopes: null }, credential: { kind: 'session', id } };
 }
 
-/** Null for whoever is not known: no token, an unknown, expired or revoked one, a disabled account. */
-export async function identify(database: Pool, request: FastifyRequest): Promise<Identity | null> {
-  const token = /^Bearer (cst_[A-Za-z0-9_-]{43})$/.exec(request.headers.authorization ?? '')?.[1];
-  if (token === undefined) return null;
-  const { rows } = await database.query<Known>(
-    `select api_token.id, account_id, agency_id, roles, scopes from api_token join account on account.id = account_id
-     where secret_sha256 = $1 and revoked_at is null and expires_at > clock_timestamp() and disabled_at is null`,
-    [createHash('sha256').update(token).digest()],
-  );
-  const row = rows[0];
-  if (row === undefined) return null;
-  const { id, account_id: accountId, agency_id: agencyId, roles, scopes } = row;
+async function byToken(database: Pool, header: string): Promise<Identity | null> {
+  const text = header.startsWith('Bearer ') ? header.slice(7) : '';
+  if (!isApiToken(text)) return null;
+  const token = await findToken(database, digestOfSecret(text));
+  if (token === null) return null;
+  const { id, accountId, agencyId, roles, scopes } = token;
   return { subject: { accountId, agencyId, roles, scopes }, credential: { kind: 'token', id } };
 }

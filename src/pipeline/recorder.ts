@@ -11,6 +11,7 @@ import { type Signer } from '../custody/signer.ts';
 import { utcTime, zonedTime } from '../custody/time.ts';
 import { type Examination, type Exhibit, readExamination } from '../store/examinations.ts';
 import { appendEvent } from '../store/ledger.ts';
+import { type LookBatch, type Looker, recordBatches, type TakenLook } from '../store/looks.ts';
 import { type StatTuple } from '../store/schema.ts';
 import { transaction } from '../store/transaction.ts';
 import { type UnitRecord } from './run-unit.ts';
@@ -22,11 +23,23 @@ export interface Received {
 }
 
 export interface Recorder {
+  /** Fingerprint of the key that signs. */
+  readonly keyId: string;
+  /** Somebody decided how the examination goes on. */
+  recordDecision(
+    client: PoolClient,
+    examinationId: string,
+    actor: CustodyEvent['actor'],
+    decision: NonNullable<CustodyEvent['decision']>,
+    why: string,
+  ): Promise<void>;
   recordReceived(client: PoolClient, received: Received): Promise<void>;
   /** `changes`: what differs from the files as they were received, in words. */
   recordStep(client: PoolClient, record: UnitRecord, changes: readonly string[]): Promise<void>;
   /** Looking at content is custody too. */
   recordAccess(database: Pool, examinationId: string, how: string, locator: string): Promise<void>;
+  /** Looks that came in through the API: an event for each account, session and exhibit (store/looks.ts). */
+  recordLooks(database: Pool, due: { readonly examinationId?: string; readonly all?: boolean }): Promise<void>;
   /** A report leaves the house. `reportDigest` is the SHA-256 of report.json. */
   recordExport(database: Pool, examinationId: string, reportDigest: string): Promise<void>;
 }
@@ -66,6 +79,14 @@ export async function createRecorder({ signer, version, clockOffsetMs, limits }:
     await transaction(database, (client) => append(client, found.exhibit, key, make(found.exhibit)));
   };
   return {
+    keyId: signer.keyId,
+    async recordDecision(client, examinationId, actor, decision, why) {
+      const found = await readExamination(client, examinationId);
+      if (found === null) throw new Error(`examination ${examinationId}: not found`);
+      const text = why === '' ? decision.what : why.toWellFormed();
+      const event = { ...common(found.exhibit, 'reviewed', actor, new Date(), text), decision };
+      await append(client, found.exhibit, `decided:${randomUUID()}`, event); // may be decided again and again
+    },
     async recordReceived(client, { exhibit, examination, received }) {
       const actor = { name: examination.examiner, role: 'examiner', authenticator: 'stated' };
       const event = common(exhibit, 'received', actor, examination.created_at, 'image submitted for examination');
@@ -83,7 +104,7 @@ export async function createRecorder({ signer, version, clockOffsetMs, limits }:
         alteration: changes.length === 0 ? null : { what: `not made by this program: ${changes.join('; ')}` },
         step: { ...stepOf(record, version, dependencies, changes), limits },
       };
-      await append(client, exhibit, `unit:${unit.id}`, event);
+      await append(client, exhibit, unit.retries === 0 ? `unit:${unit.id}` : `unit:${unit.id}.${unit.retries}`, event);
     },
     recordAccess: (database, examinationId, how, locator) => {
       const now = new Date();
@@ -92,6 +113,16 @@ export async function createRecorder({ signer, version, clockOffsetMs, limits }:
         ...common(exhibit, 'accessed', account, now, 'content or record looked at'),
         looked: { how, locator, examination: examinationId },
       }));
+    },
+    recordLooks: async (database, due) => {
+      const tell = (client: PoolClient, batch: LookBatch, key: string, looks: readonly TakenLook[], looker: Looker) => {
+        const exhibit = { id: batch.exhibitId, caseReference: looker.reference, label: looker.label, examiner: '' };
+        const authenticator = batch.credential.startsWith('token:') ? 'api token' : 'session';
+        const actor = { name: looker.name, role: looker.roles.join(', ') || 'none in the case', authenticator };
+        const event = common(exhibit, 'accessed', actor, looks[0]!.at, 'content or records looked at over the network');
+        return append(client, exhibit, key, { ...event, looks: looksOf(looks, looker.login, batch.credential) });
+      };
+      while ((await recordBatches(database, due, tell)) > 0);
     },
     recordExport: (database, examinationId, reportDigest) => {
       const now = new Date();
@@ -105,6 +136,15 @@ export async function createRecorder({ signer, version, clockOffsetMs, limits }:
 }
 
 type ToldEvent = Omit<CustodyEvent, 'recordedAt'>;
+
+const looksOf = (looks: readonly TakenLook[], account: string, session: string): NonNullable<CustodyEvent['looks']> => ({
+  account,
+  session,
+  count: looks.length,
+  from: utcTime(looks[0]!.at),
+  to: utcTime(looks.at(-1)!.at),
+  list: looks.map(({ at, how, locator, examinationId }) => ({ at: utcTime(at), how, locator, examination: examinationId })),
+});
 
 /** Of the account that this process runs under: who looks at content has stated no name. */
 function accountName(): string {

@@ -21,7 +21,10 @@ export interface ReportSource {
   readonly database: Pool;
   readonly threads: ThreadPool;
   readonly signer: Signer;
-  readonly recorder: { recordExport(database: Pool, examinationId: string, reportDigest: string): Promise<void> };
+  readonly recorder: {
+    recordLooks(database: Pool, due: { readonly examinationId: string }): Promise<void>;
+    recordExport(database: Pool, examinationId: string, reportDigest: string): Promise<void>;
+  };
   readonly config: { readonly dataFolder: string };
   readonly version: string;
 }
@@ -54,6 +57,7 @@ export async function writeExaminationReport(source: ReportSource, examinationId
   const draft = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.partial`);
   await mkdir(draft, { recursive: true, mode: 0o700 });
   try {
+    await source.recorder.recordLooks(source.database, { examinationId }); // so that the report tells of them
     const { findings, reportDigest, hidesEvidence } = await writeFiles(source, examinationId, draft);
     const digests = await digestFiles(source.threads, draft);
     const catalogue = digests.find(({ name }) => name === 'entries.jsonl');

@@ -1,4 +1,4 @@
-/** Looks at evidence until they stand in the ledger, failed sign-ins, sign-ins by OIDC under way, and what an agency uses of its quota. */
+/** Looks at evidence until they stand in the ledger, failed sign-ins, and sign-ins by OIDC under way. */
 import { type Kysely, sql } from 'kysely';
 
 const statements = [
@@ -31,12 +31,6 @@ const statements = [
      nonce text not null,
      verifier text not null,
      expires_at timestamptz not null)`,
-
-  `create table agency_use (
-     agency_id uuid primary key references agency,
-     bytes bigint not null default 0 check (bytes >= 0),
-     objects integer not null default 0 check (objects >= 0),
-     uploads integer not null default 0 check (uploads >= 0))`,
 ];
 
 export async function up(database: Kysely<unknown>): Promise<void> {
