@@ -12,8 +12,19 @@ export interface ImageFormat {
    * beside it. Reads only names of the folder. A gap in the numbering ends the set; `open` finds out what is missing.
    */
   segmentPaths(path: string): string[];
+  /** The order of the segments as they tell it themselves, whatever they are called; absent where there is nothing to order. */
+  orderSegments?(segments: readonly Segment[]): OrderedSegments;
   /** Throws FormatError when the container cannot be understood at all; damage that leaves something readable is a problem. */
   open(segments: readonly Segment[], problems: ProblemLog): Image;
+}
+
+export interface OrderedSegments {
+  /** Places in what was given, and a name for each that tells its place. */
+  readonly order: readonly { readonly index: number; readonly fileName: string }[];
+  /** In words: `segment 2`. */
+  readonly missing: readonly string[];
+  /** What does not belong to them. */
+  readonly foreign: readonly { readonly index: number; readonly because: string }[];
 }
 
 export interface Segment {

@@ -1,5 +1,5 @@
 /** What crosses the bridge between the two towers: tasks in, batches out, one result. Plain data, nothing shared. */
-import { type Acquisition, type StoredHash } from './image.ts';
+import { type Acquisition, type OrderedSegments, type StoredHash } from './image.ts';
 import { type Limits } from './limits.ts';
 import { type Locator } from './locator.ts';
 
@@ -8,6 +8,16 @@ export interface ImageReference {
   readonly format: string;
   /** Absolute paths. */
   readonly paths: readonly string[];
+}
+
+/** A file of the evidence, and what whoever brought it calls it. */
+export interface NamedSegment {
+  readonly path: string;
+  readonly name: string;
+}
+
+export interface SegmentSet extends OrderedSegments {
+  readonly format: string;
 }
 
 /** A file system inside an image. Offsets and lengths are bytes of the medium. */
@@ -27,6 +37,7 @@ export interface Profile {
 
 export type Task =
   | { readonly kind: 'find-segments'; readonly path: string }
+  | { readonly kind: 'order-segments'; readonly segments: readonly NamedSegment[] }
   | { readonly kind: 'hash-media'; readonly image: ImageReference; readonly leafSize: number }
   | { readonly kind: 'hash-segments'; readonly image: ImageReference }
   | ({ readonly kind: 'survey'; readonly image: ImageReference } & RowOwner)
@@ -190,6 +201,7 @@ export interface NotableGroup {
 
 export interface TaskResults {
   'find-segments': ImageReference;
+  'order-segments': SegmentSet;
   'hash-media': HashMediaResult;
   'hash-segments': readonly SegmentDigest[];
   survey: SurveyResult;

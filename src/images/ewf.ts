@@ -8,6 +8,7 @@ import { createChunkReader } from './ewf/chunk-reader.ts';
 import { correctedVolume } from './ewf/doubtful-volume.ts';
 import { readFacts } from './ewf/facts.ts';
 import { descriptorSize, readFileHeader, signature } from './ewf/layout.ts';
+import { orderEwf } from './ewf/order.ts';
 import { readSections, type SegmentSections } from './ewf/sections.ts';
 import { nameOfSegment, segmentPaths } from './ewf/segment-names.ts';
 import { findVolume, type Volume } from './ewf/volume.ts';
@@ -20,6 +21,7 @@ export const ewf: ImageFormat = {
     ...['next', 'done'].map((type) => ({ at: -descriptorSize, bytes: type.padEnd(16, '\0') })), // its last section, where the start is damaged
   ],
   segmentPaths,
+  orderSegments: orderEwf,
   open: openEwf,
 };
 

@@ -3,6 +3,7 @@ import { type ByteSource, concatSources, makeSource } from '../bytes/source.ts';
 import { FormatError } from '../evidence/errors.ts';
 import { type Image, type ImageFormat, type Segment } from '../evidence/image.ts';
 import { type ProblemLog } from '../evidence/problem.ts';
+import { orderParts } from './raw/order.ts';
 import { otherContainer } from './raw/other-containers.ts';
 import { firstOfSet, numberOfPart, splitPaths } from './raw/part-names.ts';
 import { readAround } from './raw/read-around.ts';
@@ -20,6 +21,7 @@ export const splitRaw: ImageFormat = {
   label: 'split raw image',
   signatures: [],
   segmentPaths: splitPaths,
+  orderSegments: orderParts,
   open: openSplit,
 };
 

@@ -1,7 +1,7 @@
 /** Uploads: evidence that comes in, from the first byte to the segment that it becomes, or to the reason why it became none. */
 import { type Selectable, sql } from 'kysely';
 import { type Pool, type PoolClient } from 'pg';
-import { queries, type Tables } from './schema.ts';
+import { queries, type Tables, type UploadStatus } from './schema.ts';
 
 export type Upload = Selectable<Tables['upload']>;
 
@@ -132,6 +132,7 @@ export async function endUpload(
   connection: Pool | PoolClient,
   uploadId: string,
   end: { readonly status: 'accepted' | 'failed' | 'cancelled'; readonly problem?: { readonly code: string; readonly message: string } },
+  from: readonly UploadStatus[] = ['receiving', 'checking'],
 ): Promise<boolean> {
   const { numUpdatedRows } = await queries(connection)
     .updateTable('upload')
@@ -144,7 +145,7 @@ export async function endUpload(
       held_until: null,
     })
     .where('id', '=', uploadId)
-    .where('status', 'in', ['receiving', 'checking'])
+    .where('status', 'in', [...from])
     .executeTakeFirstOrThrow();
   return numUpdatedRows === 1n;
 }
