@@ -7,8 +7,9 @@ import { type Logger, pino } from 'pino';
 import { type Config } from './config.ts';
 import { openSigner, type Signer } from './custody/signer.ts';
 import { type ThreadPool } from './evidence/task.ts';
-import { openThreadPool, type PiscinaPool } from './pipeline/piscina-pool.ts';
+import { type PiscinaPool } from './pipeline/piscina-pool.ts';
 import { createRecorder, type Recorder } from './pipeline/recorder.ts';
+import { openResizablePool } from './pipeline/resizable-pool.ts';
 import { type UnitProgress } from './pipeline/run-unit.ts';
 import { type UnitQueue } from './pipeline/unit-queue.ts';
 import { startWorkerProcess, type WorkerProcess } from './pipeline/worker-process.ts';
@@ -33,7 +34,8 @@ export interface Installation {
   readonly version: string;
   /** Opened at the first call: commands that only read need none. */
   queue(): Promise<UnitQueue>;
-  startWorker(onProgress: (progress: UnitProgress) => void): Promise<WorkerProcess>;
+  /** `heedsRoom`: begins nothing while the disk is short. One that works for a single command only does so where a reserve was asked for. */
+  startWorker(onProgress: (progress: UnitProgress) => void, heedsRoom?: boolean): Promise<WorkerProcess>;
   close(): Promise<void>;
   /** The last thing a process does. One whose threads wait for the operating system for ever cannot exit: it kills itself, and its status is lost. */
   exit(status: number): Promise<never>;
@@ -72,10 +74,16 @@ export async function openInstallation(config: Config, onStage: (what: string) =
     await prepareQueue({ pool: database, databaseUrl, queueUrl: config.queueUrl, log });
     const { threads: count, threadHeapMiB, silenceMs } = config;
     const onError = (error: unknown) => log.warn({ err: error }, 'a thread of the pool ended by itself');
-    const threads = openThreadPool({ threads: count, heapMiB: threadHeapMiB, silenceMs, onError });
+    const threads = openResizablePool({ threads: count, heapMiB: threadHeapMiB, silenceMs, onError });
     closing.push(() => threads.close());
     const version = await packageVersion();
-    const limits = { silenceMs, heapMiB: threadHeapMiB, threads: count };
+    const limits = {
+      silenceMs,
+      heapMiB: threadHeapMiB,
+      get threads() {
+        return threads.threads; // may change while they work
+      },
+    };
     const recorder = await createRecorder({ signer, version, clockOffsetMs, limits });
     const queue = once(async () => {
       const opened = await openUnitQueue({
@@ -88,11 +96,13 @@ export async function openInstallation(config: Config, onStage: (what: string) =
       closing.push(() => opened.close());
       return opened;
     });
-    const startWorker = async (onProgress: (progress: UnitProgress) => void) => {
+    const startWorker = async (onProgress: (progress: UnitProgress) => void, heedsRoom = config.reserveBytes !== null) => {
       const { dataFolder, leaseMs, failuresAllowed, lossesAllowed } = config;
       const onTrouble = (message: string, error: unknown) => log.warn({ err: error }, message);
       const place = { database, queue: await queue(), threads, recorder, dataFolder, leaseMs, failuresAllowed, lossesAllowed };
-      return startWorkerProcess({ ...place, onProgress, onTrouble }, config, version);
+      const { concurrency, reconcileMs, reserveBytes } = config;
+      const settings = { concurrency, reconcileMs, ...(heedsRoom ? { reserveBytes } : {}) };
+      return startWorkerProcess({ ...place, onProgress, onTrouble }, settings, version);
     };
     const exit = (status: number) => exitUnlessStuck(threads, log, status);
     return { config, log, database, threads, signer, recorder, version, queue, startWorker, close, exit };
@@ -134,7 +144,7 @@ export async function openWithWorker(config: Config): Promise<{ installation: In
     try {
       const installation = await openInstallation(config);
       try {
-        return { installation, worker: await installation.startWorker(() => undefined) };
+        return { installation, worker: await installation.startWorker(() => undefined, true) };
       } catch (error) {
         await installation.close();
         throw error;

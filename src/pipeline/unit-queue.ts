@@ -16,9 +16,19 @@ export interface UnitQueue {
    */
   startWorker(options: WorkerOptions): Promise<QueueWorker>;
   counts(): Promise<Readonly<Record<string, number>>>;
+  depth(): Promise<QueueDepth>;
   /** Removes what is still announced of these units (examination cancelled or ended). */
   withdraw(unitIds: readonly string[]): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Announcements, not units: the unit table says how many of those are open. */
+export interface QueueDepth {
+  /** In whatever order, paused or not. */
+  readonly waiting: number;
+  readonly active: number;
+  readonly completed: number;
+  readonly failed: number;
 }
 
 export interface UnitNotice {
@@ -35,6 +45,9 @@ export interface WorkerOptions {
 
 export interface QueueWorker {
   setConcurrency(concurrency: number): void;
+  /** Takes nothing new; what runs goes on. */
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   /** Milliseconds since the queue last gave a sign of life (a job, or the tick). */
   silenceMs(): number;
   /** Takes nothing new and waits for what runs; `abort` also aborts the signals of what runs. */

@@ -1,13 +1,24 @@
-/** The working part of a process: registers itself, takes units from the queue, and looks after what others left behind. */
+/** The working part of a process: registers itself, takes units, does what is ordered for it, and looks after what others left behind. */
 import { randomUUID } from 'node:crypto';
 import { type Config } from '../config.ts';
-import { beat, registerWorker, removeWorkers } from '../store/workers.ts';
+import { type ThreadPool } from '../evidence/task.ts';
+import { cancelUnits, controlChannel, readQueueState } from '../store/control.ts';
+import { listen } from '../store/listen.ts';
+import { type RunState } from '../store/schema.ts';
+import { unitsLost } from '../store/units.ts';
+import { beat, readOrders, registerWorker, removeWorkers, tellWorkerState } from '../store/workers.ts';
+import { wake } from './control.ts';
 import { hostOf, reconcile, startOf } from './reconciler.ts';
-import { runUnit, type Workplace } from './run-unit.ts';
+import { type ResizablePool } from './resizable-pool.ts';
+import { roomIn } from './room.ts';
+import { type Workplace } from './run-unit.ts';
+import { takeUnits } from './take-units.ts';
+import { type QueueWorker } from './unit-queue.ts';
 
 export interface WorkerProcess {
   readonly id: string;
-  setConcurrency(concurrency: number): void;
+  /** Resolves when it was ordered to drain and has nothing left to do. */
+  readonly drained: Promise<void>;
   /** False when the queue has given no sign of life for half a minute. */
   healthy(): boolean;
   /** Takes nothing new; `abort` also gives back what is under way, otherwise it waits for it. */
@@ -17,58 +28,150 @@ export interface WorkerProcess {
 /** A unit announced so long ago and held by nobody is announced again. */
 const forgottenAfterMs = 30_000;
 const silenceAllowedMs = 30_000;
+/** Orders and cancellations that no notice told of are seen after so long. */
+const lookMs = 1000;
+const giveBackMs = 100;
 
-export type Place = Omit<Workplace, 'workerId'>;
+export interface Place extends Omit<Workplace, 'workerId' | 'held' | 'threads'> {
+  readonly threads: ThreadPool & Partial<Pick<ResizablePool, 'resize'>>;
+}
 
-export async function startWorkerProcess(place: Place, config: Config, version: string): Promise<WorkerProcess> {
-  const id = randomUUID();
-  const { database, queue, threads } = place;
+export interface WorkerSettings extends Pick<Config, 'concurrency' | 'reconcileMs'> {
+  /** Room that must be left in the data folder: see room.ts; undefined: nothing is asked. */
+  readonly reserveBytes?: number | null;
+}
+
+export async function startWorkerProcess(place: Place, settings: WorkerSettings, version: string): Promise<WorkerProcess> {
+  const { database, queue, threads, onTrouble } = place;
   const host = await hostOf();
-  const workplace: Workplace = { ...place, workerId: id };
+  const workplace: Workplace = { ...place, workerId: randomUUID(), held: new Map() };
+  const { workerId: id } = workplace;
+  const { concurrency } = settings;
   const started = await startOf(process.pid);
-  await registerWorker(database, {
-    id,
-    host,
-    pid: process.pid,
-    started,
-    version,
-    threads: threads.threads,
-    concurrency: config.concurrency,
-  });
+  await registerWorker(database, { id, host, pid: process.pid, started, version, threads: threads.threads, concurrency });
+
+  const standing = { state: 'running' as RunState, halted: null as string | null, concurrency, stopping: false, slots: 0 };
+  const begins = () => standing.state === 'running' && standing.halted === null && !standing.stopping;
+  const mayTake = () => begins() && standing.slots <= standing.concurrency;
+  const giveBack = (unitId: string) => {
+    const again = () => queue.reannounce([{ id: unitId, priority: 1 }]).catch((error: unknown) => onTrouble('queue', error));
+    if (!standing.stopping) setTimeout(again, giveBackMs); // its job was used up for nothing: another worker shall have it
+  };
   const worker = await queue.startWorker({
-    concurrency: config.concurrency,
-    run: (unitId, signal) => runUnit(workplace, unitId, signal),
-    onError: (error, unitId) => place.onTrouble(unitId === null ? 'queue' : `unit ${unitId}`, error),
+    concurrency,
+    async run(unitId, signal) {
+      standing.slots++;
+      try {
+        if (begins()) await takeUnits(workplace, mayTake, signal);
+        else giveBack(unitId);
+      } finally {
+        standing.slots--;
+      }
+    },
+    onError: (error, unitId) => onTrouble(unitId === null ? 'queue' : `unit ${unitId}`, error),
   });
-  await reconcile(database, queue, host, 0).catch((error: unknown) => place.onTrouble('reconciler', error)); // the next round tries again
-  const rounds = everyNow(config.reconcileMs, place, async () => {
+  const drained = Promise.withResolvers<void>();
+  const looking = everyNow(lookMs, onTrouble, 'orders', async () => {
+    await obey(workplace, place, settings, worker, standing, begins);
+    if (standing.state === 'draining' && standing.slots === 0) drained.resolve();
+  });
+  const listener = listen(database, controlChannel, looking.now, (error) => onTrouble('listening for orders', error));
+  await reconcile(database, queue, host, 0).catch((error: unknown) => onTrouble('reconciler', error)); // the next round tries again
+  const rounds = everyNow(settings.reconcileMs, onTrouble, 'reconciler', async () => {
     await beat(database, id);
+    await cancelUnits(database, null);
     await reconcile(database, queue, host, forgottenAfterMs);
   });
   return {
     id,
-    setConcurrency: (concurrency) => worker.setConcurrency(concurrency),
-    healthy: () => worker.silenceMs() < silenceAllowedMs,
+    drained: drained.promise,
+    healthy: () => !begins() || worker.silenceMs() < silenceAllowedMs,
     async stop(options) {
-      await rounds.stop();
+      standing.stopping = true;
+      listener.close();
+      await Promise.all([rounds.stop(), looking.stop()]);
       await worker.stop(options);
       await removeWorkers(database, [id]);
     },
   };
 }
 
-/** Repeats `work`, never twice at once; what it throws is told and the next round tries again. */
-function everyNow(milliseconds: number, { onTrouble }: Place, work: () => Promise<void>) {
+interface Standing {
+  state: RunState;
+  halted: string | null;
+  concurrency: number;
+}
+
+/** Lets go of what was cancelled, and does what is ordered for this worker, for the queue, and by the disk. */
+async function obey(
+  { workerId, held, database, queue, dataFolder }: Workplace,
+  { threads, onTrouble }: Place,
+  { reserveBytes }: WorkerSettings,
+  worker: QueueWorker,
+  standing: Standing,
+  begins: () => boolean,
+): Promise<void> {
+  for (const unitId of await unitsLost(database, workerId, [...held.keys()])) held.get(unitId)?.lose();
+  const [orders, queueState] = await Promise.all([readOrders(database, workerId), readQueueState(database)]);
+  const room = reserveBytes === undefined ? null : await roomIn(dataFolder, reserveBytes);
+  const began = begins();
+  const before = told(threads, standing);
+  standing.state = orders?.wanted_state ?? standing.state;
+  standing.concurrency = orders?.wanted_concurrency ?? standing.concurrency;
+  if (orders?.wanted_threads != null) threads.resize?.(orders.wanted_threads);
+  if (queueState !== 'running') standing.halted = `the queue is ${queueState}`;
+  else if (room?.short === true)
+    standing.halted = `${room.freeBytes} bytes are free in the data folder, expected at least ${room.reserveBytes}`;
+  else standing.halted = null;
+  const now = told(threads, standing);
+  if (JSON.stringify(now) === JSON.stringify(before)) return;
+  worker.setConcurrency(standing.concurrency);
+  if (room?.short === true && standing.halted !== before.halted_because) onTrouble('no new unit is begun', new Error(standing.halted!));
+  if (begins() !== began) await (began ? worker.pause() : worker.resume());
+  await tellWorkerState(database, workerId, now);
+  if (begins() && !began) await wake({ database, queue }, null); // jobs may have been used up meanwhile
+}
+
+const told = ({ threads }: ThreadPool, { state, halted, concurrency }: Standing) => ({
+  threads,
+  concurrency,
+  state,
+  halted_because: halted,
+});
+
+/** Repeats `work`, never twice at once; what it throws is told once, until it works again, and the next round tries again. */
+function everyNow(milliseconds: number, onTrouble: Workplace['onTrouble'], what: string, work: () => Promise<void>) {
   let running: Promise<void> | null = null;
-  const timer = setInterval(() => {
-    running ??= work()
-      .catch((error: unknown) => onTrouble('reconciler', error))
-      .finally(() => {
-        running = null;
-      });
-  }, milliseconds);
+  let again = false;
+  let failing = false;
+  let stopped = false;
+  const round = async () => {
+    do {
+      again = false;
+      try {
+        await work();
+        failing = false;
+      } catch (error) {
+        if (!failing) onTrouble(what, error);
+        failing = true;
+      }
+    } while (again && !stopped);
+  };
+  const start = () => {
+    if (stopped) return;
+    running ??= round().finally(() => {
+      running = null;
+    });
+  };
+  const timer = setInterval(start, milliseconds);
   return {
+    /** Without waiting for the next round; after the present one, if there is one. */
+    now() {
+      again = true;
+      start();
+    },
     async stop() {
+      stopped = true;
       clearInterval(timer);
       await running;
     },

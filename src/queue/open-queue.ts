@@ -2,7 +2,7 @@
 import { createPostgresBackend, Queue } from 'bullmq';
 import { type Pool, type PoolClient } from 'pg';
 import { type Logger } from 'pino';
-import { type UnitNotice, type UnitQueue } from '../pipeline/unit-queue.ts';
+import { type QueueDepth, type UnitNotice, type UnitQueue } from '../pipeline/unit-queue.ts';
 import { migrateBackend, openBackend, type UnitJob, waitForRedis } from './backend.ts';
 import { prepareOutbox, startRelay, writeOutbox } from './outbox.ts';
 import { startQueueWorker } from './queue-worker.ts';
@@ -55,6 +55,7 @@ export async function openUnitQueue({ pool, databaseUrl, queueUrl, log, lockMs =
     },
     startWorker: (options) => startQueueWorker(backend, lockMs, options),
     counts: () => queue.getJobCounts(),
+    depth: async () => depthOf(await queue.getJobCounts()),
     async withdraw(unitIds) {
       for (const id of unitIds) await queue.remove(id);
     },
@@ -65,6 +66,17 @@ export async function openUnitQueue({ pool, databaseUrl, queueUrl, log, lockMs =
     },
   };
 }
+
+/** On PostgreSQL those that wait in a paused queue are counted as paused, and none as waiting; those with a priority are counted apart on both. */
+const depthOf = (counts: Readonly<Record<string, number>>): QueueDepth => {
+  const sum = (...names: string[]) => names.reduce((all, name) => all + (counts[name] ?? 0), 0);
+  return {
+    waiting: sum('waiting', 'paused', 'prioritized', 'delayed'),
+    active: sum('active'),
+    completed: sum('completed'),
+    failed: sum('failed'),
+  };
+};
 
 /** The jobs become visible, and workers are woken, when the client's transaction commits. */
 async function addInside(client: PoolClient, units: readonly UnitNotice[]): Promise<void> {

@@ -43,6 +43,11 @@ export async function startQueueWorker(
     setConcurrency(count) {
       worker.concurrency = count;
     },
+    pause: () => worker.pause(true),
+    async resume() {
+      lastSign = performance.now();
+      worker.resume();
+    },
     silenceMs: () => (running.size > 0 ? 0 : performance.now() - lastSign),
     async stop({ abort }) {
       if (abort) stopping.abort();

@@ -87,15 +87,19 @@ export async function insertExamination(
     .executeTakeFirstOrThrow();
 }
 
-/** Adds to the count of units that conclusion waits for and gives the new count; the row stays locked, so one transaction alone sees zero. */
-export async function countOpenUnits(client: PoolClient, examinationId: string, change: number): Promise<number> {
-  const { open_units } = await queries(client)
+/**
+ * Adds to the count of units that conclusion waits for and gives the new count; the row stays locked, so one transaction alone sees zero.
+ * Null when the examination was cancelled: nothing of the transaction may stay.
+ */
+export async function countOpenUnits(client: PoolClient, examinationId: string, change: number): Promise<number | null> {
+  const counted = await queries(client)
     .updateTable('examination')
     .set({ open_units: sql<number>`open_units + ${change}` })
     .where('id', '=', examinationId)
+    .where('status', '<>', 'cancelled')
     .returning('open_units')
-    .executeTakeFirstOrThrow();
-  return open_units;
+    .executeTakeFirst();
+  return counted?.open_units ?? null;
 }
 
 export async function concludeExamination(
@@ -108,14 +112,19 @@ export async function concludeExamination(
     .updateTable('examination')
     .set({ status, conclusion: JSON.stringify(conclusion), concluded_at: sql<Date>`clock_timestamp()` })
     .where('id', '=', examinationId)
+    .where('status', '<>', 'cancelled')
     .execute();
 }
 
 export async function setExaminationStatus(client: PoolClient, examinationId: string, status: ExaminationStatus): Promise<void> {
-  await queries(client).updateTable('examination').set({ status }).where('id', '=', examinationId).execute();
+  const rows = queries(client).updateTable('examination').set({ status }).where('id', '=', examinationId);
+  await rows.where('status', '<>', 'cancelled').execute();
 }
 
-export async function readExamination(pool: Pool, examinationId: string): Promise<{ examination: Examination; exhibit: Exhibit } | null> {
+export async function readExamination(
+  pool: Pool | PoolClient,
+  examinationId: string,
+): Promise<{ examination: Examination; exhibit: Exhibit } | null> {
   const examination = await queries(pool).selectFrom('examination').selectAll().where('id', '=', examinationId).executeTakeFirst();
   if (examination === undefined) return null;
   const row = await queries(pool)

@@ -26,6 +26,7 @@ import { type ThreadPool } from '../../src/evidence/task.ts';
 import { runUnit, type Workplace } from '../../src/pipeline/run-unit.ts';
 import { catalogueFolder } from '../../src/store/conclusion.ts';
 import { readLedger } from '../../src/store/ledger.ts';
+import { claimUnit } from '../../src/store/units.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { fixtureExpected, fixturePath } from '../support/fixture.ts';
 import { type Laboratory, openLaboratory, type WorkerChild } from '../support/laboratory.ts';
@@ -270,13 +271,15 @@ describe('a worker whose claim another has taken meanwhile', () => {
       recorder,
       threads: robbed,
       workerId: randomUUID(),
+      held: new Map(),
       onProgress: () => undefined,
       onTrouble: (message) => heard.push(message),
     };
     const units = async (kind: string) =>
       (await pool.query('select id from unit where kind = $1 order by id', [kind])).rows.map(({ id }) => id);
-    for (const kind of ['survey', 'hash-media'])
-      for (const id of await units(kind)) await runUnit(workplace, id, new AbortController().signal);
+    const runIt = async (id: string) =>
+      runUnit(workplace, (await claimUnit(pool, id, workplace.workerId, 3_600_000))!, new AbortController().signal);
+    for (const kind of ['survey', 'hash-media']) for (const id of await units(kind)) await runIt(id);
     const seen = async () =>
       (
         await pool.query(`select (select count(*)::int from entry) as entries, (select count(*)::int from problem) as problems,
@@ -285,10 +288,10 @@ describe('a worker whose claim another has taken meanwhile', () => {
     const before = { seen: await seen(), counts: await queue.counts() };
     const lists = await units('list-files');
     expect(lists).toHaveLength(2);
-    await runUnit(workplace, lists[0]!, new AbortController().signal);
+    await runIt(lists[0]!);
     expect(stolen).toBe(1);
     expect({ seen: await seen(), counts: await queue.counts() }).toEqual(before);
-    expect(heard).toEqual([`unit ${lists[0]}: another worker holds it now`]);
+    expect(heard).toEqual([`unit ${lists[0]}: taken from this worker: another holds it now, or it was cancelled`]);
 
     await pool.query('update unit set lease_until = clock_timestamp() where worker_id = $1', [thief]);
     laboratory.startWorker({ threads: 2 });

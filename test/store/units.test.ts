@@ -159,7 +159,7 @@ it('the count of open units reaches zero exactly once, however many end at once'
       });
     }),
   );
-  expect(last.sort((a, b) => a - b)).toEqual([0, 1, 2, 3]);
+  expect(last.map(Number).sort((a, b) => a - b)).toEqual([0, 1, 2, 3]);
 });
 
 describe('what a crash left behind', () => {

@@ -47,7 +47,7 @@ const workFile = join(import.meta.dirname, '..', '..', 'src', 'work.ts');
 
 export async function openLaboratory({ databaseUrl, queueUrl = null, environment = {} }: LaboratoryOptions): Promise<Laboratory> {
   const dataFolder = mkdtempSync(join(tmpdir(), 'custodia-laboratory-'));
-  const given = { CUSTODIA_DATA: dataFolder, DATABASE_URL: databaseUrl, QUEUE_URL: queueUrl ?? '', ...environment };
+  const given = { CUSTODIA_DATA: dataFolder, DATABASE_URL: databaseUrl, QUEUE_URL: queueUrl ?? '', CUSTODIA_RESERVE: '0', ...environment };
   const installation = await openInstallation(readConfig({ threads: 1 }, { CUSTODIA_LOG: 'fatal', ...given }, 1));
   const children = new Set<WorkerChild>();
   return {

@@ -28,7 +28,7 @@ export async function checkRecord(pool: Pool, examinationId: string, key: KeyObj
     unlost: number;
   }>(
     `select count(*)::int as all, count(*) filter (where status = 'open')::int as open,
-       count(*) filter (where finished_at is not null and payload is null)::int as ended,
+       count(*) filter (where finished_at is not null and (payload is null or status = 'quarantined'))::int as ended,
        count(*) filter (where kind = 'conclude')::int as concluding, sum(losses)::int as losses,
        coalesce(sum(files) filter (where kind = 'examine-files' and status <> 'split'), 0)::int as examined,
        coalesce(sum((result->>'files')::int) filter (where kind = 'list-files'), 0)::int as unlost
