@@ -18,14 +18,14 @@ const myRoles = 'array(select role from case_member where case_member.case_id = 
 const nothing = 'null::uuid';
 
 const statements = {
-  case: `select agency_id, id as case_id, ${nothing} as exhibit_id, ${nothing} as examination_id, ${nothing} as unit_id, ${myRoles}
+  case: `select case_file.agency_id, id as case_id, ${nothing} as exhibit_id, ${nothing} as examination_id, ${nothing} as unit_id, ${myRoles}
     from case_file where id = $1`,
-  exhibit: `select agency_id, case_id, exhibit.id as exhibit_id, ${nothing} as examination_id, ${nothing} as unit_id, ${myRoles}
+  exhibit: `select case_file.agency_id, case_id, exhibit.id as exhibit_id, ${nothing} as examination_id, ${nothing} as unit_id, ${myRoles}
     from exhibit join case_file on case_file.id = case_id where exhibit.id = $1`,
   // ops see examinations and units, not the exhibits and cases that they belong to
-  examination: `select agency_id, case_id, exhibit_id, examination.id as examination_id, ${nothing} as unit_id, ${myRoles}
+  examination: `select case_file.agency_id, case_id, exhibit_id, examination.id as examination_id, ${nothing} as unit_id, ${myRoles}
     from examination left join exhibit on exhibit.id = exhibit_id left join case_file on case_file.id = case_id where examination.id = $1`,
-  unit: `select agency_id, case_id, exhibit_id, examination_id, unit.id as unit_id, ${myRoles}
+  unit: `select case_file.agency_id, case_id, exhibit_id, examination_id, unit.id as unit_id, ${myRoles}
     from unit join examination on examination.id = examination_id
     left join exhibit on exhibit.id = exhibit_id left join case_file on case_file.id = case_id where unit.id = $1`,
 } as const;
