@@ -1,5 +1,6 @@
 /** Runs a command: whatever it throws becomes a message, a line of JSON where that was asked for, and an exit status. */
 import { CommanderError } from 'commander';
+import { ApiError } from '../client/api-error.ts';
 import { ConfigError } from '../config.ts';
 import { TaskError } from '../pipeline/task-error.ts';
 import { CommandError, exitCodes } from './exit-codes.ts';
@@ -29,6 +30,7 @@ function statusOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.complete : exitCodes.refused;
   if (error instanceof CommandError) return error.status;
   if (error instanceof ConfigError) return exitCodes.refused;
+  if (error instanceof ApiError) return error.refused ? exitCodes.refused : exitCodes.failed;
   if (!isAborted(error)) return exitCodes.failed;
   return readerGone.aborted ? exitCodes.complete : exitCodes.stopped;
 }

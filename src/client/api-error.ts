@@ -12,6 +12,11 @@ export class ApiError extends Error {
     this.status = status;
     this.code = code;
   }
+
+  /** What was asked cannot be had, rather than that something failed. */
+  get refused(): boolean {
+    return this.status < 500 && this.code !== 'client.unreachable' && this.code !== 'client.answer';
+  }
 }
 
 /** RFC 9457. What is no problem document comes from something else than the service: a proxy, another program. */

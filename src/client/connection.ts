@@ -68,9 +68,9 @@ export function openConnection(server: string, token: string | null): Connection
     ask,
     async *all<T>(where: string, query: Query = {}) {
       for (let cursor: string | undefined; ; ) {
-        const page: { items: readonly T[]; next: string | null } = await ask('GET', where, { query: { ...query, cursor } });
+        const page: { items: readonly T[]; next?: string | null } = await ask('GET', where, { query: { ...query, cursor } });
         yield* page.items;
-        if (page.next === null) return;
+        if (page.next === null || page.next === undefined) return;
         cursor = page.next;
       }
     },

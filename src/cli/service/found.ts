@@ -1,0 +1,154 @@
+/** `list`, `show`, `cat`, `report` at a service. */
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { type Command } from 'commander';
+import { ApiError } from '../../client/api-error.ts';
+import { type Connection, path } from '../../client/connection.ts';
+import { manifestFile, reportFiles } from '../../reports/findings.ts';
+import { CommandError, exitCodes } from '../exit-codes.ts';
+import { formatBytes, jsonLine, visible } from '../terminal.ts';
+import { idOf } from './ask.ts';
+import { examinationColumns } from './examinations.ts';
+import { positiveNumber } from './option-values.ts';
+import { type Out, printDone, printRows, type Row } from './rows.ts';
+
+/** Options of `list`, and the parameters of the service that they stand for. */
+const filters = [
+  ['--name <pattern>', 'names like this: * ? [a-z]'],
+  ['--under <path>', 'below this path'],
+  ['--extension <extension>', 'with this extension'],
+  ['--type <type>', 'file, directory, link, ...'],
+  ['--text <words>', 'words within names'],
+  ['--digest <hex>', 'with this MD5, SHA-1 or SHA-256'],
+  ['--media-type <type>', 'of this type by content'],
+  ['--problem <code>', 'with this problem'],
+  ['--sort <key>', 'path, name, size, modified, type'],
+] as const;
+
+export interface FilterFlags {
+  readonly name?: string;
+  readonly under?: string;
+  readonly extension?: string;
+  readonly type?: string;
+  readonly text?: string;
+  readonly digest?: string;
+  readonly mediaType?: string;
+  readonly problem?: string;
+  readonly sort?: string;
+  readonly minSize?: number;
+  readonly maxSize?: number;
+}
+
+export function withFilters(command: Command): Command {
+  for (const [flags, description] of filters) command.option(flags, `at a service: ${description}`);
+  return command
+    .option('--min-size <bytes>', 'at a service: not smaller', positiveNumber)
+    .option('--max-size <bytes>', 'at a service: not larger', positiveNumber);
+}
+
+const queryOf = (flags: FilterFlags) => {
+  const { name, under, extension, type, text, digest, mediaType, problem, sort, minSize, maxSize } = flags;
+  return { name, path: under, extension, type, text, digest, mediaType, problem, sort, minSize, maxSize };
+};
+
+/** Throws CommandError: on this machine everything is listed. */
+export function refuseFilters(flags: FilterFlags): void {
+  const given = Object.entries(queryOf(flags)).find(([, value]) => value !== undefined);
+  if (given === undefined) return;
+  throw new CommandError(exitCodes.refused, 'usage', `a filter (${given[0]}) needs a service: name one with --server or CUSTODIA_SERVER`);
+}
+
+const pageSize = 1000;
+
+export async function listService(
+  connection: Connection,
+  id: string | undefined,
+  flags: FilterFlags,
+  json: boolean,
+  out: Out,
+): Promise<void> {
+  if (id === undefined) {
+    refuseFilters(flags);
+    await printRows(connection.all('/examinations'), examinationColumns, json, out);
+    return;
+  }
+  const entries = connection.all<Row>(path`/examinations/${idOf(id, 'examination')}/entries`, { ...queryOf(flags), limit: pageSize });
+  await printRows(entries, ['locator', ['allocated', deletedOf], 'type', ['size', formatBytes], 'path'], json, out);
+}
+
+const deletedOf = (allocated: unknown): string =>
+  (typeof allocated === 'object' && allocated !== null ? Object.values(allocated).every(Boolean) : allocated) ? 'live' : 'deleted';
+
+async function chosen(connection: Connection, id: string | undefined): Promise<string> {
+  if (id !== undefined) return idOf(id, 'examination');
+  const { items } = await connection.ask<{ items: readonly { id: string }[] }>('GET', '/examinations', { query: { limit: 1 } });
+  const newest = items[0];
+  if (newest === undefined) throw new CommandError(exitCodes.refused, 'examination.none', 'there is no examination that you may see');
+  return newest.id;
+}
+
+export async function showEntry(connection: Connection, id: string | undefined, locator: string, json: boolean, out: Out): Promise<void> {
+  const found = await connection.ask<Row>('GET', path`/examinations/${await chosen(connection, id)}/entries/${locator}`);
+  if (json) out.write(jsonLine(found));
+  else out.write(`${visible(JSON.stringify(found, null, 2)).replaceAll('\\u{000a}', '\n')}\n`);
+}
+
+/** What arrives is digested and compared with what the service says it is. */
+export async function catEntry(
+  connection: Connection,
+  id: string | undefined,
+  locator: string,
+  out: NodeJS.WritableStream,
+  signal: AbortSignal,
+): Promise<void> {
+  const where = path`/examinations/${await chosen(connection, id)}/entries/${locator}/content`;
+  const response = await connection.open('GET', where, { signal, headers: { accept: 'application/octet-stream' } });
+  const hash = createHash('sha256');
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    hash.update(chunk);
+    if (!out.write(chunk)) await once(out, 'drain', { signal });
+  }
+  const expected = /^"([0-9a-f]{64})"$/.exec(response.headers.get('etag') ?? '')?.[1];
+  const found = hash.digest('hex');
+  if (expected !== undefined && found !== expected)
+    throw new ApiError(0, 'client.answer', `${visible(locator)}: SHA-256 of what arrived is ${found}, expected ${expected}`);
+}
+
+/** The folder appears under its name when all of it has arrived. */
+export async function fetchReport(
+  connection: Connection,
+  id: string | undefined,
+  folder: string,
+  json: boolean,
+  out: Out,
+  signal: AbortSignal,
+): Promise<void> {
+  const examination = await chosen(connection, id);
+  const target = resolve(folder);
+  const draft = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.partial`);
+  await mkdir(draft, { recursive: true, mode: 0o700 });
+  try {
+    const files = [...reportFiles, manifestFile];
+    for (const name of files) await fetchFile(connection, path`/examinations/${examination}/report/${name}`, join(draft, name), signal);
+    await rename(draft, target);
+    const done = `report of examination ${examination}: ${folder}\n  open   ${join(folder, 'report.html')}\n  verify custodia verify ${folder}`;
+    if (json) printDone('', { examinationId: examination, folder: target, files }, true, out);
+    else out.write(`${done.split('\n').map(visible).join('\n')}\n`);
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function fetchFile(connection: Connection, where: string, file: string, signal: AbortSignal): Promise<void> {
+  const response = await connection.open('GET', where, { signal, headers: { accept: '*/*' } });
+  const written = await open(file, 'wx', 0o600);
+  try {
+    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) await written.write(chunk);
+    await written.sync();
+  } finally {
+    await written.close();
+  }
+}
