@@ -29,6 +29,7 @@ export const rules = {
   'agency.list': { scope: 'read', own: true },
   'agency.manage': { scope: 'manage', inAgency: ['administrator'] },
   'account.list': { scope: 'read', own: true },
+  'account.read': { scope: 'read', own: true, inAgency: ['administrator', 'auditor', 'lab-lead'] },
   'account.manage': { scope: 'manage', inAgency: ['administrator'] },
   'self.read': { scope: 'read', own: true },
   'self.manage': { scope: 'manage', own: true },

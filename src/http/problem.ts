@@ -60,6 +60,8 @@ export const problemDocument = ({ status, code, message, more }: Refusal): Probl
 });
 
 export function sendProblem(reply: FastifyReply, refusal: Refusal): FastifyReply {
+  const { retryAfter } = refusal.more;
+  if (typeof retryAfter === 'number') reply.header('retry-after', retryAfter);
   if (refusal.status === 401) reply.header('www-authenticate', 'Bearer');
   return reply
     .code(refusal.status)
