@@ -93,7 +93,7 @@ async function openPatiently(address: string, token: string | null, method: Meth
 function requestOf(token: string | null, method: Method, { body, headers, signal }: Asked): RequestInit {
   return {
     method,
-    redirect: 'error', // the token goes to this server and no other
+    redirect: 'manual', // the token goes to this server and no other
     headers: {
       accept: 'application/json, application/problem+json;q=0.9, */*;q=0.1',
       ...(token === null ? {} : { authorization: `Bearer ${token}` }),
