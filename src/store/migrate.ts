@@ -7,6 +7,7 @@ import * as who from './migrations/0002-who.ts';
 import * as service from './migrations/0003-service.ts';
 import * as control from './migrations/0004-control.ts';
 import * as intake from './migrations/0005-intake.ts';
+import * as search from './migrations/0006-search.ts';
 import * as looks from './migrations/0007-looks.ts';
 import * as progress from './migrations/0008-progress.ts';
 import { borrowed } from './schema.ts';
@@ -18,6 +19,7 @@ const migrations = {
   '0003-service': service,
   '0004-control': control,
   '0005-intake': intake,
+  '0006-search': search,
   '0007-looks': looks,
   '0008-progress': progress,
 };
