@@ -76,7 +76,7 @@ const functions = [
 const facts = `
   select examination_id, locator, path collate "C" as path, named.name collate "C" as name,
     custodia_fold(named.name) collate "C" as folded, custodia_extension(named.name) collate "C" as extension,
-    type collate "C" as type, size, allocated, coalesce(media_type, '') collate "C" as media_type, record,
+    type collate "C" as type, size, allocated, coalesce(media_type, '') collate "C" as media_type, entry.record,
     coalesce((select max(custodia_instant(told->>'time')) from jsonb_array_elements(parsed.record->'times') as told where told->>'kind' = 'modified'),
       '-infinity') as modified,
     decode(parsed.record #>> '{digests,md5}', 'hex') as md5, decode(parsed.record #>> '{digests,sha1}', 'hex') as sha1, sha256,
