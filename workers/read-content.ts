@@ -15,8 +15,10 @@ export default answering(
     try {
       const { source, close } = await findContent(opened.image, task.volume, task.locator, silent);
       try {
-        for (let offset = 0; offset < source.size; ) {
-          const bytes = source.read(offset, 1024 * 1024);
+        const { offset: first, length } = task.part ?? { offset: 0, length: source.size };
+        const end = Math.min(first + length, source.size);
+        for (let offset = first; offset < end; ) {
+          const bytes = source.read(offset, Math.min(1024 * 1024, end - offset));
           if (bytes.length === 0) break;
           offset += bytes.length;
           await outlet.send({ kind: 'content', bytes }, bytes);

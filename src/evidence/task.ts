@@ -64,7 +64,14 @@ export type Task =
       /** Those whose files were listed. */
       readonly volumes: readonly Locator[];
     }
-  | { readonly kind: 'read-content'; readonly image: ImageReference; readonly locator: Locator; readonly volume: VolumeReference | null };
+  | {
+      readonly kind: 'read-content';
+      readonly image: ImageReference;
+      readonly locator: Locator;
+      readonly volume: VolumeReference | null;
+      /** Of the content; all of it when absent. */
+      readonly part?: { readonly offset: number; readonly length: number };
+    };
 
 /** What stands before the columns of every row in COPY form: `examination`, TAB, `unit`, TAB. */
 export interface RowOwner {
