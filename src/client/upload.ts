@@ -1,6 +1,7 @@
 /** Sends a file (tus 1.0): its SHA-256 first, then its bytes, from where they were left when the last try ended. */
 import { createReadStream } from 'node:fs';
 import { basename, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type DetailedError, Upload } from 'tus-js-client';
 import { ApiError, apiErrorOf } from './api-error.ts';
 import { type Connection, path } from './connection.ts';
@@ -14,8 +15,8 @@ export interface UploadProgress {
 }
 
 export interface Sent {
-  /** Of the upload at the service. */
-  readonly id: string;
+  /** It was there already, from a call before. */
+  readonly known: boolean;
   readonly name: string;
   readonly size: number;
   readonly sha256: string;
@@ -37,21 +38,41 @@ const retryDelays = [200, 1000, 3000, 5000, 10_000];
 /** Throws ApiError; what was sent until then is not sent again by the next call. */
 export async function sendFile(connection: Connection, order: UploadOrder): Promise<Sent> {
   const file = resolve(order.file);
-  const before = await fileState(file);
-  const { size, mark } = before;
+  const { size, mark } = await fileState(file);
   const sha256 = await digestFile(file, (bytes) => order.onProgress({ stage: 'digesting', bytes, size }), order.signal);
   const name = basename(file);
-  const id = await sendBytes(connection, order, {
-    file,
-    name,
-    size,
-    sha256,
-    fingerprint: [connection.server, order.exhibitId, name, mark, sha256].join(' '),
-  });
+  const known = await isThere(connection, order.exhibitId, name, sha256);
+  if (!known) {
+    const fingerprint = [connection.server, order.exhibitId, name, mark, sha256].join(' ');
+    const id = await sendBytes(connection, order, { file, name, size, sha256, fingerprint });
+    await waitForUpload(connection, id, order.signal);
+  }
   const after = await fileState(file);
   if (after.mark !== mark)
     throw new ApiError(0, 'client.changed', `${order.file}: changed while it was sent, expected evidence that stays as it is`);
-  return { id, name, size, sha256 };
+  return { known, name, size, sha256 };
+}
+
+async function isThere(connection: Connection, exhibitId: string, name: string, sha256: string): Promise<boolean> {
+  for await (const segment of connection.all<{ name: string; sha256: string | null }>(path`/exhibits/${exhibitId}/segments`)) {
+    if (segment.name === name && segment.sha256 === sha256) return true;
+  }
+  return false;
+}
+
+const pollMs = 500;
+
+/** Until what was sent, or fetched by the service, is a segment. Throws ApiError with the reason why it is none. */
+export async function waitForUpload(connection: Connection, id: string, signal: AbortSignal): Promise<void> {
+  while (true) {
+    const found = await connection.ask<{ status: string; problem: { code: string; detail: string } | null }>('GET', path`/uploads/${id}`, {
+      signal,
+    });
+    if (found.status === 'accepted') return;
+    if (found.problem !== null) throw new ApiError(422, found.problem.code, found.problem.detail);
+    if (found.status === 'cancelled') throw new ApiError(410, 'upload.ended', 'the upload was given up');
+    await sleep(pollMs, undefined, { signal });
+  }
 }
 
 interface Bytes {
@@ -82,7 +103,7 @@ function sendBytes(connection: Connection, order: UploadOrder, { file, name, siz
       fingerprint: async () => fingerprint,
       removeFingerprintOnSuccess: true,
       onBeforeRequest: (request) => refuseOtherServer(request.getURL(), server),
-      onShouldRetry: (error) => !(error.causingError instanceof ApiError) && worthAnotherTry(answerTo(error)?.getStatus() ?? 0),
+      onShouldRetry: worthAnotherTry,
       onProgress: (bytes) => onProgress({ stage: 'sending', bytes, size }),
       onError: (error) => failed(errorOf(error, server)),
       onSuccess: () => done(new URL(upload.url!).pathname.split('/').at(-1)!),
@@ -108,8 +129,15 @@ function refuseOtherServer(url: string, server: string): void {
 
 const answerTo = (error: Error | DetailedError) => ('originalResponse' in error ? error.originalResponse : null);
 
-/** No answer, an upload that another connection holds for a moment, or a service that is not ready. */
-const worthAnotherTry = (status: number): boolean => status === 0 || status === 423 || status === 409 || status === 429 || status >= 502;
+/** No answer, an upload that another connection holds for a moment or has taken further, or a service that is not ready. */
+function worthAnotherTry(error: DetailedError): boolean {
+  if (error.causingError instanceof ApiError) return false;
+  const answer = answerTo(error);
+  if (answer === null) return true;
+  const status = answer.getStatus();
+  if (status === 429 || status >= 502) return status !== 507;
+  return ['upload.busy', 'upload.offset', 'upload.aborted', 'intake.closing'].includes(apiErrorOf(status, answer.getBody(), 'upload').code);
+}
 
 function errorOf(error: Error | DetailedError, server: string): Error {
   const answer = answerTo(error);

@@ -27,7 +27,8 @@ export interface Running {
 export interface Desk {
   readonly folder: string;
   readonly data: string;
-  start(args: readonly string[], environment?: NodeJS.ProcessEnv): Running;
+  /** `input`: all that comes on standard input. */
+  start(args: readonly string[], environment?: NodeJS.ProcessEnv, input?: string): Running;
   run(...args: readonly string[]): Promise<Ran>;
   path(name: string): string;
   /** Ends what still runs and removes the folder. */
@@ -40,9 +41,15 @@ export function openDesk(environment: NodeJS.ProcessEnv = {}): Desk {
   const data = join(folder, 'data');
   const running = new Set<Running>();
   const { PATH, HOME, TMPDIR } = process.env;
-  const start: Desk['start'] = (args, own = {}) => {
+  const start: Desk['start'] = (args, own = {}, input) => {
     const env = { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE: compiled, CUSTODIA_DATA: data, CUSTODIA_THREADS: '2', ...environment, ...own };
-    const started = follow(spawn(process.execPath, [program, ...args], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] }));
+    const child = spawn(process.execPath, [program, ...args], {
+      cwd: folder,
+      env,
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    });
+    child.stdin?.end(input);
+    const started = follow(child);
     running.add(started);
     void started.ended.then(() => running.delete(started));
     return started;

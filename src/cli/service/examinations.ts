@@ -9,7 +9,15 @@ import { follow, statusOf } from './follow.ts';
 import { moment, priorityNumber } from './option-values.ts';
 import { type Column, printDone, printOne, printRows, type Row } from './rows.ts';
 
-export const examinationColumns: readonly Column[] = ['id', 'createdAt', 'status', 'case', 'exhibit', 'priority', 'deadline'];
+export const examinationColumns: readonly Column[] = [
+  'id',
+  'created',
+  'status',
+  ['case', ({ reference }: { reference: string }) => reference],
+  ['exhibit', ({ label = '-' }: { label?: string }) => label],
+  'priority',
+  'deadline',
+];
 
 export function addStatus(program: Command): void {
   const status = program.command('status [examination]').description('how far examinations are: all that you may see, or one');

@@ -5,7 +5,7 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { type Command } from 'commander';
 import { ApiError } from '../../client/api-error.ts';
-import { type Connection, path } from '../../client/connection.ts';
+import { type Connection, path, type Query } from '../../client/connection.ts';
 import { manifestFile, reportFiles } from '../../reports/findings.ts';
 import { CommandError, exitCodes } from '../exit-codes.ts';
 import { formatBytes, jsonLine, visible } from '../terminal.ts';
@@ -14,44 +14,50 @@ import { examinationColumns } from './examinations.ts';
 import { positiveNumber } from './option-values.ts';
 import { type Out, printDone, printRows, type Row } from './rows.ts';
 
-/** Options of `list`, and the parameters of the service that they stand for. */
+/** Options of `list`: the parameter of the service, how it is given, what it means. */
 const filters = [
-  ['--name <pattern>', 'names like this: * ? [a-z]'],
-  ['--under <path>', 'below this path'],
-  ['--extension <extension>', 'with this extension'],
-  ['--type <type>', 'file, directory, link, ...'],
-  ['--text <words>', 'words within names'],
-  ['--digest <hex>', 'with this MD5, SHA-1 or SHA-256'],
-  ['--media-type <type>', 'of this type by content'],
-  ['--problem <code>', 'with this problem'],
-  ['--sort <key>', 'path, name, size, modified, type'],
+  ['name', '--name <pattern>', 'names like this: * ? [a-z]'],
+  ['ignoreCase', '--ignore-case', 'upper and lower case of a name are the same'],
+  ['words', '--words <words>', 'words within names'],
+  ['path', '--path <path>', 'below this path'],
+  ['extension', '--extension <extension>', 'with this extension'],
+  ['type', '--type <type>', 'file, directory, link, ...'],
+  ['mediaType', '--media-type <type>', 'of this type by content'],
+  ['digest', '--digest <hex>', 'with this MD5, SHA-1 or SHA-256'],
+  ['problem', '--problem <code>', 'with this problem'],
+  ['time', '--time <name>', 'which time --from and --to mean, e.g. modified (default: any)'],
+  ['from', '--from <time>', 'not before'],
+  ['to', '--to <time>', 'not after'],
+  ['fact', '--fact <name>', 'a member of the metadata ...'],
+  ['value', '--value <value>', '... and what it is'],
+  ['sort', '--sort <key>', 'locator, path, name, type, size or modified'],
 ] as const;
 
-export interface FilterFlags {
-  readonly name?: string;
-  readonly under?: string;
-  readonly extension?: string;
-  readonly type?: string;
-  readonly text?: string;
-  readonly digest?: string;
-  readonly mediaType?: string;
-  readonly problem?: string;
-  readonly sort?: string;
+type Filter = (typeof filters)[number][0];
+
+export interface FilterFlags extends Readonly<Partial<Record<Filter, string>>> {
   readonly minSize?: number;
   readonly maxSize?: number;
+  readonly deleted?: boolean;
+  readonly descending?: boolean;
 }
 
 export function withFilters(command: Command): Command {
-  for (const [flags, description] of filters) command.option(flags, `at a service: ${description}`);
+  for (const [, flags, description] of filters) command.option(flags, `at a service: ${description}`);
   return command
     .option('--min-size <bytes>', 'at a service: not smaller', positiveNumber)
-    .option('--max-size <bytes>', 'at a service: not larger', positiveNumber);
+    .option('--max-size <bytes>', 'at a service: not larger', positiveNumber)
+    .option('--deleted', 'at a service: what is not allocated any more')
+    .option('--descending', 'at a service: the other way round');
 }
 
-const queryOf = (flags: FilterFlags) => {
-  const { name, under, extension, type, text, digest, mediaType, problem, sort, minSize, maxSize } = flags;
-  return { name, path: under, extension, type, text, digest, mediaType, problem, sort, minSize, maxSize };
-};
+const queryOf = (flags: FilterFlags): Query => ({
+  ...Object.fromEntries(filters.map(([name]) => [name, flags[name]])),
+  minSize: flags.minSize,
+  maxSize: flags.maxSize,
+  allocated: flags.deleted === true ? false : undefined,
+  order: flags.descending === true ? 'desc' : undefined,
+});
 
 /** Throws CommandError: on this machine everything is listed. */
 export function refuseFilters(flags: FilterFlags): void {
@@ -78,8 +84,7 @@ export async function listService(
   await printRows(entries, ['locator', ['allocated', deletedOf], 'type', ['size', formatBytes], 'path'], json, out);
 }
 
-const deletedOf = (allocated: unknown): string =>
-  (typeof allocated === 'object' && allocated !== null ? Object.values(allocated).every(Boolean) : allocated) ? 'live' : 'deleted';
+const deletedOf = (allocated: unknown): string => (Object.values(allocated as object).every(Boolean) ? 'live' : 'deleted');
 
 async function chosen(connection: Connection, id: string | undefined): Promise<string> {
   if (id !== undefined) return idOf(id, 'examination');
@@ -90,9 +95,24 @@ async function chosen(connection: Connection, id: string | undefined): Promise<s
 }
 
 export async function showEntry(connection: Connection, id: string | undefined, locator: string, json: boolean, out: Out): Promise<void> {
-  const found = await connection.ask<Row>('GET', path`/examinations/${await chosen(connection, id)}/entries/${locator}`);
+  const found = await entryOrVolume(connection, await chosen(connection, id), locator);
   if (json) out.write(jsonLine(found));
   else out.write(`${visible(JSON.stringify(found, null, 2)).replaceAll('\\u{000a}', '\n')}\n`);
+}
+
+async function entryOrVolume(connection: Connection, examination: string, locator: string): Promise<Row> {
+  try {
+    const { record, problems } = await connection.ask<{ record: Row; problems: unknown }>(
+      'GET',
+      path`/examinations/${examination}/entries/${locator}`,
+    );
+    return { ...record, problems };
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 404) throw error;
+    for await (const volume of connection.all<Row>(path`/examinations/${examination}/volumes`))
+      if (volume.locator === locator) return volume;
+    throw error;
+  }
 }
 
 /** What arrives is digested and compared with what the service says it is. */

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { type Connection, path } from '../../client/connection.ts';
 import { stateFolder } from '../../client/tokens.ts';
-import { sendFile, type UploadProgress } from '../../client/upload.ts';
+import { sendFile, type UploadProgress, waitForUpload } from '../../client/upload.ts';
 import { furtherDigests } from '../../config.ts';
 import { CommandError, exitCodes } from '../exit-codes.ts';
 import { refuseDeceptiveNames } from '../names.ts';
@@ -62,8 +62,7 @@ export function addSubmit(program: Command): void {
     refuseDeceptiveNames({ case: flags.case, exhibit: flags.exhibit, examiner: 'the account' });
     const exhibitId = await findExhibit(connection, flags);
     await sendAll(connection, exhibitId, args, json, signal);
-    for (const place of [...flags.inPlace, ...flags.s3])
-      await connection.ask('POST', path`/exhibits/${exhibitId}/segments`, { body: place });
+    for (const place of [...flags.inPlace, ...flags.s3]) await takeIn(connection, exhibitId, place, json, signal);
     const { digest: digests, priority, deadline } = flags;
     const begun = await connection.ask<Row & { id: string }>('POST', path`/exhibits/${exhibitId}/examinations`, {
       body: { digests, priority, deadline },
@@ -99,13 +98,28 @@ async function sendAll(
       });
       show.done();
       if (json) process.stdout.write(jsonLine({ event: 'sent', file, ...sent }));
-      else process.stderr.write(`sent ${visible(file)}: ${formatBytes(sent.size)}, sha256 ${sent.sha256}\n`);
+      else
+        process.stderr.write(
+          `${sent.known ? 'is there already:' : 'sent'} ${visible(file)}, ${formatBytes(sent.size)}, sha256 ${sent.sha256}\n`,
+        );
     } catch (error) {
       show.done();
       if (!signal.aborted) throw error;
       throw new CommandError(exitCodes.stopped, 'stopped', 'stopped; the same command goes on from here');
     }
   }
+}
+
+/** What the service takes in by itself: there at once, or fetched by it while we wait. */
+async function takeIn(connection: Connection, exhibitId: string, place: Place, json: boolean, signal: AbortSignal): Promise<void> {
+  const segments = path`/exhibits/${exhibitId}/segments`;
+  for await (const known of connection.all<Row>(segments))
+    if (known.root === place.root && known.path === place.path && 'root' in place) return;
+  const answer = await connection.ask<Row & { id?: string }>('POST', segments, { body: place });
+  if (answer.id !== undefined) await waitForUpload(connection, answer.id, signal);
+  const text = Object.values(place).join(':');
+  if (json) process.stdout.write(jsonLine({ event: 'taken-in', ...place }));
+  else process.stderr.write(`taken in ${visible(text)}\n`);
 }
 
 const everyMs = 200;
