@@ -1,7 +1,7 @@
 /** `custodia work`: one more worker process, on this machine or another. */
 import { availableParallelism } from 'node:os';
 import closeWithGrace from 'close-with-grace';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { runCommand } from './cli/run.ts';
 import { jsonLine } from './cli/terminal.ts';
 import { wholeNumber } from './cli/whole-number.ts';
@@ -14,6 +14,7 @@ interface Flags {
   readonly threads?: number;
   readonly concurrency?: number;
   readonly json?: boolean;
+  readonly supervised?: boolean;
 }
 
 const readFlags = (): Flags =>
@@ -24,8 +25,11 @@ const readFlags = (): Flags =>
     .option('--threads <number>', 'threads of this process', wholeNumber)
     .option('--concurrency <number>', 'units worked on at once', wholeNumber)
     .option('--json', 'answer in JSON lines')
+    .addOption(new Option('--supervised', 'end when standard input does').hideHelp())
     .parse()
     .opts<Flags>();
+
+if (process.argv.includes('--supervised')) endWithSupervisor();
 
 await runCommand(async () => {
   const flags = readFlags();
@@ -38,7 +42,14 @@ await runCommand(async () => {
       : `worker ${worker.id}: ${threads} threads, ${concurrency} units at once\n`,
   );
   stopInOrder(installation, worker, watchOver(installation, worker));
+  void worker.drained.then(() => process.kill(process.pid, 'SIGTERM')); // nothing is held any more: ended as any other time, with status 0
 });
+
+/** Whoever started this process holds its standard input; with that process gone, even by SIGKILL, it ends. Also while it still starts. */
+function endWithSupervisor(): void {
+  process.stdin.once('close', () => process.kill(process.pid, 'SIGTERM'));
+  process.stdin.resume();
+}
 
 function watchOver(installation: Installation, worker: WorkerProcess): NodeJS.Timeout {
   return setInterval(() => {

@@ -15,8 +15,8 @@ export async function takeUnits(workplace: Workplace, mayTake: () => boolean, si
     const reason = await whyNotEntitled(database, unit.examination_id);
     if (reason === null) await runUnit(workplace, unit, signal);
     else {
-      await releaseClaim(database, unit, null);
       await pauseExamination(workplace, unit.examination_id, automation(workplace), reason);
+      await releaseClaim(database, unit, null);
     }
   }
 }
