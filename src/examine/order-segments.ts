@@ -21,7 +21,7 @@ export function orderSegments(given: readonly NamedSegment[]): SegmentSet {
 }
 
 const only = (segments: readonly Segment[]): OrderedSegments => ({
-  order: segments.map((_segment, index) => ({ index, fileName: 'image.raw' })),
+  order: segments.map((_segment, index) => ({ index, fileName: 'image.001' })),
   missing: [],
   foreign: [],
 });

@@ -28,6 +28,8 @@ const statements = {
   unit: `select case_file.agency_id, case_id, exhibit_id, examination_id, unit.id as unit_id, ${myRoles}
     from unit join examination on examination.id = examination_id
     left join exhibit on exhibit.id = exhibit_id left join case_file on case_file.id = case_id where unit.id = $1`,
+  upload: `select case_file.agency_id, case_id, exhibit_id, ${nothing} as examination_id, ${nothing} as unit_id, ${myRoles}
+    from upload join exhibit on exhibit.id = exhibit_id join case_file on case_file.id = case_id where upload.id = $1`,
 } as const;
 
 /** Of an agency that is hidden from the asker: equal to none. */
@@ -54,6 +56,7 @@ const finders: Readonly<Record<Exclude<About, 'installation' | 'own'>, Finder>> 
   exhibit: inCase(statements.exhibit),
   examination: inCase(statements.examination),
   unit: inCase(statements.unit),
+  upload: inCase(statements.upload),
   async agency(client, id) {
     const { rows } = await client.query<{ id: string }>('select id from agency where id = $1', [id]);
     return rows[0] === undefined ? null : { resource: { agencyId: id, caseRoles: [] }, agencyId: id };

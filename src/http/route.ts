@@ -17,7 +17,7 @@ import { type ToldAuditEvent } from '../store/audit.ts';
 import { type GroupCommit } from '../store/group-commit.ts';
 
 /** The kind of thing a request is about; its id is the route's parameter of the same name and `Id` (`:caseId`, `:unitId`, ...). */
-export type About = 'installation' | 'own' | 'agency' | 'account' | 'case' | 'exhibit' | 'examination' | 'unit';
+export type About = 'installation' | 'own' | 'agency' | 'account' | 'case' | 'exhibit' | 'examination' | 'unit' | 'upload';
 
 export interface RoutePolicy {
   readonly action: Action;

@@ -61,6 +61,7 @@ export async function createServer(options: ServerOptions): Promise<Api> {
   );
   await addPlugins(api, options.version);
   await addRateLimits(api, options.rates);
+  api.addHook('onRequest', cutSlowBodies);
   api.addHook('onRequest', async (request, reply) => {
     reply.header('cache-control', 'no-store');
     await decide(request, service);
@@ -110,6 +111,16 @@ function demandPolicy(route: RouteOptions): DeclaredRoute {
   if (known === undefined) throw new Error(`http.policy: ${route.method} ${route.url} declares no policy, expected one in its config`);
   route.config = { ...config, policy: known[1] };
   return { method, url, policy: known[1] };
+}
+
+const bodyMs = 30_000;
+
+/** Nobody holds a line by sending slowly. An upload may take days: it is cut when nothing comes any more (src/intake/receive.ts). */
+async function cutSlowBodies({ raw, routeOptions }: FastifyRequest): Promise<void> {
+  if (routeOptions.config?.ownProtocol === true || raw.complete) return;
+  const timer = setTimeout(() => void raw.destroy(), bodyMs);
+  raw.once('end', () => clearTimeout(timer));
+  raw.once('close', () => clearTimeout(timer));
 }
 
 /** Who asks, what about, and whether it may: before anything of the request is read. */

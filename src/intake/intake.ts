@@ -26,6 +26,8 @@ export interface IntakeOptions {
   readonly settings: IntakeSettings;
   /** Whether the disk of the store has too little room left. */
   isShort(): Promise<boolean>;
+  /** An upload was accepted or has failed. */
+  onEnded(upload: Upload): Promise<void>;
 }
 
 export interface S3Submission extends Omit<NewUpload, 'origin' | 'size' | 's3' | 'name'> {

@@ -11,6 +11,7 @@ export interface RunnerContext extends CheckContext {
   readonly log: Logger;
   readonly settings: IntakeSettings;
   isShort(): Promise<boolean>;
+  onEnded(upload: Upload): Promise<void>;
 }
 
 export interface Runner {
@@ -85,6 +86,8 @@ async function takeOn(context: RunnerContext, { id, status }: Upload, closing: A
       const now = complete ? await readUpload(database, id) : null;
       if (!complete) await pause(lookMs, signal);
       if (now?.status === 'checking') await checkUpload(context, now, signal);
+      const ended = await readUpload(database, id);
+      if (ended !== null && ended.ended_at !== null) await context.onEnded(ended);
     } finally {
       clearInterval(renewal);
       await releaseUpload(database, id, holder);

@@ -1,5 +1,5 @@
 /** Takes an image in: case, exhibit, examination, its first units and the ledger's first event, all in one transaction. */
-import { type Pool } from 'pg';
+import { type Pool, type PoolClient } from 'pg';
 import { type ImageReference, type Profile } from '../evidence/task.ts';
 import { type Exhibit, findOpenExamination, insertExamination, lockExhibit } from '../store/examinations.ts';
 import { transaction } from '../store/transaction.ts';
@@ -16,6 +16,13 @@ export interface Submission {
   readonly examiner: string;
   readonly image: ImageReference;
   readonly profile: Profile;
+  /** Where it came through the API: whose request it is, and how urgent. */
+  readonly request?: {
+    readonly agencyId: string;
+    readonly accountId: string;
+    readonly priority?: number;
+    readonly deadline?: Date;
+  };
 }
 
 export interface Submitted {
@@ -26,10 +33,10 @@ export interface Submitted {
 
 /** Throws TaskError (`evidence.missing`, `evidence.changed`): an image that changed since it was submitted is not gone on with. */
 export async function submit(database: Pool, queue: UnitQueue, recorder: Recorder, submission: Submission): Promise<Submitted> {
-  const { caseReference, exhibit: label, examiner, image, profile } = submission;
+  const { caseReference, exhibit: label, examiner, image, profile, request } = submission;
   const received = await statEvidence(image.paths);
   return transaction(database, async (client) => {
-    const exhibit: Exhibit = await lockExhibit(client, { caseReference, label, examiner });
+    const exhibit: Exhibit = await lockExhibit(client, { caseReference, label, examiner }, request?.agencyId);
     const open = await findOpenExamination(client, exhibit.id, image);
     if (open !== null) {
       refuseChanged(open.id, differences(open.received, received));
@@ -47,6 +54,7 @@ export async function submit(database: Pool, queue: UnitQueue, recorder: Recorde
       profile,
       openUnits: units.length,
     });
+    if (request !== undefined) await setRequest(client, examination.id, request);
     const ids = await insertUnits(client, examination.id, null, units);
     await queue.announce(
       client,
@@ -55,6 +63,15 @@ export async function submit(database: Pool, queue: UnitQueue, recorder: Recorde
     await recorder.recordReceived(client, { exhibit, examination, received });
     return { examinationId: examination.id, resumed: false };
   });
+}
+
+async function setRequest(client: PoolClient, examinationId: string, request: NonNullable<Submission['request']>): Promise<void> {
+  await client.query('update examination set submitted_by = $2, priority = coalesce($3, priority), deadline = $4 where id = $1', [
+    examinationId,
+    request.accountId,
+    request.priority ?? null,
+    request.deadline ?? null,
+  ]);
 }
 
 function refuseChanged(examinationId: string, changes: readonly string[]): void {

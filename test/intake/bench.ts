@@ -48,7 +48,17 @@ export async function openBench(environment: NodeJS.ProcessEnv = {}): Promise<Be
     ...{ folder, pool, signer, threads, accountId, settings },
     intake(more = {}) {
       const log = pino({ level: 'silent' });
-      const intake = openIntake({ database: pool, threads, signer, version: '0', log, settings, isShort: async () => false, ...more });
+      const intake = openIntake({
+        database: pool,
+        threads,
+        signer,
+        version: '0',
+        log,
+        settings,
+        isShort: async () => false,
+        onEnded: async () => undefined,
+        ...more,
+      });
       opened.push(intake);
       return intake;
     },
