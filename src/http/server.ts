@@ -21,6 +21,7 @@ import { notFound, Refusal, refusalOf, sendProblem } from './problem.ts';
 import { addRateLimits, type Rates } from './rate-limits.ts';
 import { findAbout } from './resources.ts';
 import { type Api, type DeclaredRoute, type RoutePolicy, type Routes, type Service } from './route.ts';
+import { traceRequests } from './traces.ts';
 
 export interface ServerOptions {
   readonly service: Service;
@@ -44,7 +45,6 @@ export async function createServer(options: ServerOptions): Promise<Api> {
   const api: Api = Fastify({
     logger: false,
     bodyLimit: 256 * 1024,
-    requestTimeout: 30_000, // of a request that comes in, not of the answer: nobody holds a line by sending slowly
     routerOptions: { maxParamLength: 4096 }, // locators
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
@@ -59,6 +59,7 @@ export async function createServer(options: ServerOptions): Promise<Api> {
       refusalOf(error, (failure) => log.error({ err: failure }, 'a request failed')),
     ),
   );
+  traceRequests(api);
   await addPlugins(api, options.version);
   await addRateLimits(api, options.rates);
   api.addHook('onRequest', cutSlowBodies);

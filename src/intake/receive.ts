@@ -36,7 +36,7 @@ export interface Received {
 }
 
 /** A writer that died lets go after so long; a living one renews at a third of it, and stops by itself before it is over. */
-export const leaseMs = 6000;
+export const leaseMs = 3000;
 
 /** Throws IntakeError. What came before a connection broke is kept, unless it had a checksum that now nobody can compare. */
 export async function receive(context: ReceiveContext, delivery: Delivery): Promise<Received> {
