@@ -1,16 +1,18 @@
 /** `custodia serve`: the API and a worker, until it is told to stop. */
 import { availableParallelism } from 'node:os';
 import closeWithGrace from 'close-with-grace';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { refuseUnusableDataFolder } from './cli/data-folder.ts';
 import { CommandError, exitCodes } from './cli/exit-codes.ts';
 import { runCommand } from './cli/run.ts';
 import { jsonLine } from './cli/terminal.ts';
-import { wholeNumber } from './cli/whole-number.ts';
+import { portNumber, wholeNumber } from './cli/whole-number.ts';
 import { readConfig } from './config.ts';
 import { allRoutes } from './http/all-routes.ts';
 import { type Api } from './http/route.ts';
+import { boardRoutes } from './http/routes/board.ts';
 import { healthRoutes } from './http/routes/health.ts';
+import { metricsRoutes } from './http/routes/metrics.ts';
 import { createServer, createService } from './http/server.ts';
 import { type Installation, openWithWorker } from './installation.ts';
 
@@ -21,12 +23,6 @@ interface Flags {
   readonly host: string;
   readonly port: number;
   readonly json?: boolean;
-}
-
-function portNumber(text: string): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value > 65535) throw new InvalidArgumentError('expected a number from 0 to 65535 (0: any free port)');
-  return value;
 }
 
 const readFlags = (): Flags =>
@@ -59,7 +55,12 @@ async function serve(flags: Flags): Promise<void> {
   try {
     const checks = async () => ({ database: await answers(installation), queue: worker.healthy() });
     const service = createService(installation);
-    const api = await createServer({ service, version: installation.version, routes: allRoutes, rootRoutes: [healthRoutes({ checks })] });
+    const api = await createServer({
+      service,
+      version: installation.version,
+      routes: allRoutes,
+      rootRoutes: [healthRoutes({ checks }), metricsRoutes({ ofInstallation: true }), boardRoutes],
+    });
     const address = await listen(api, flags);
     closeWithGrace({ delay: 30_000 }, async ({ err }) => {
       if (err !== undefined) installation.log.error({ err }, 'stopping because of an error');

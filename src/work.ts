@@ -2,10 +2,15 @@
 import { availableParallelism } from 'node:os';
 import closeWithGrace from 'close-with-grace';
 import { Command, Option } from 'commander';
+import { CommandError, exitCodes } from './cli/exit-codes.ts';
 import { runCommand } from './cli/run.ts';
 import { jsonLine } from './cli/terminal.ts';
-import { wholeNumber } from './cli/whole-number.ts';
+import { portNumber, wholeNumber } from './cli/whole-number.ts';
 import { readConfig } from './config.ts';
+import { type Api } from './http/route.ts';
+import { healthRoutes } from './http/routes/health.ts';
+import { metricsRoutes } from './http/routes/metrics.ts';
+import { createServer, createService } from './http/server.ts';
 import { type Installation, openWithWorker } from './installation.ts';
 import { type WorkerProcess } from './pipeline/worker-process.ts';
 
@@ -13,6 +18,8 @@ interface Flags {
   readonly data?: string;
   readonly threads?: number;
   readonly concurrency?: number;
+  readonly metricsHost: string;
+  readonly metricsPort?: number;
   readonly json?: boolean;
   readonly supervised?: boolean;
 }
@@ -24,6 +31,8 @@ const readFlags = (): Flags =>
     .option('--data <folder>', 'folder of the embedded database (default: ./custodia-data)')
     .option('--threads <number>', 'threads of this process', wholeNumber)
     .option('--concurrency <number>', 'units worked on at once', wholeNumber)
+    .option('--metrics-port <number>', 'serve /metrics, /healthz and /readyz of this process on this port', portNumber)
+    .option('--metrics-host <address>', 'address for them to listen on', '127.0.0.1')
     .option('--json', 'answer in JSON lines')
     .addOption(new Option('--supervised', 'end when standard input does').hideHelp())
     .parse()
@@ -41,7 +50,8 @@ await runCommand(async () => {
       ? jsonLine({ event: 'working', worker: worker.id, threads, concurrency })
       : `worker ${worker.id}: ${threads} threads, ${concurrency} units at once\n`,
   );
-  stopInOrder(installation, worker, watchOver(installation, worker));
+  const ops = flags.metricsPort === undefined ? null : await serveOps(installation, worker, flags.metricsHost, flags.metricsPort);
+  stopInOrder(installation, worker, watchOver(installation, worker), ops);
   void worker.drained.then(() => process.kill(process.pid, 'SIGTERM')); // nothing is held any more: ended as any other time, with status 0
 });
 
@@ -49,6 +59,22 @@ await runCommand(async () => {
 function endWithSupervisor(): void {
   process.stdin.once('close', () => process.kill(process.pid, 'SIGTERM'));
   process.stdin.resume();
+}
+
+/** As the service has them, with the same rights; of the whole installation the service alone tells. */
+async function serveOps(installation: Installation, worker: WorkerProcess, host: string, port: number): Promise<Api> {
+  const checks = async () => ({ queue: worker.healthy() });
+  const rootRoutes = [healthRoutes({ checks }), metricsRoutes({ ofInstallation: false })];
+  const api = await createServer({ service: createService(installation), version: installation.version, routes: [], rootRoutes });
+  try {
+    await api.listen({ host, port });
+    return api;
+  } catch (error) {
+    await worker.stop({ abort: true });
+    await installation.close();
+    const { code } = error as NodeJS.ErrnoException;
+    throw new CommandError(exitCodes.refused, 'serve.address', `${host}, port ${port}: cannot be listened on (${code})`);
+  }
 }
 
 function watchOver(installation: Installation, worker: WorkerProcess): NodeJS.Timeout {
@@ -59,10 +85,11 @@ function watchOver(installation: Installation, worker: WorkerProcess): NodeJS.Ti
   }, 5000);
 }
 
-function stopInOrder(installation: Installation, worker: WorkerProcess, watchdog: NodeJS.Timeout): void {
+function stopInOrder(installation: Installation, worker: WorkerProcess, watchdog: NodeJS.Timeout, ops: Api | null): void {
   closeWithGrace({ delay: 30_000 }, async ({ err }) => {
     if (err !== undefined) installation.log.error({ err }, 'stopping because of an error');
     clearInterval(watchdog);
+    await ops?.close();
     try {
       await worker.stop({ abort: true });
       await installation.close();

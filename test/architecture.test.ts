@@ -11,6 +11,7 @@ const floors: Record<string, number> = {
   bytes: 0,
   custody: 0,
   'config.ts': 0,
+  'telemetry.ts': 0,
   evidence: 1,
   images: 2,
   volumes: 2,

@@ -7,6 +7,7 @@ import { countOpenUnits, type Examination, type Exhibit, readExamination, setExa
 import { type StatTuple, type UnitKind } from '../store/schema.ts';
 import { isTransient, transaction } from '../store/transaction.ts';
 import { claimUnit, endUnit, insertUnits, releaseClaim, type Unit } from '../store/units.ts';
+import { observeUnit } from '../telemetry.ts';
 import { type ClaimKeeper, keepClaim } from './claim-keeper.ts';
 import { type Collected, collect } from './collected.ts';
 import { differences, statEvidence } from './evidence-files.ts';
@@ -50,7 +51,8 @@ class ClaimLost extends Error {}
 /** Works on a claimed unit until it has ended, is no longer ours, or `signal` aborts. Throws when the database is away: the unit then waits for the reconciler. */
 export async function runUnit(workplace: Workplace, claimed: Unit, signal: AbortSignal): Promise<void> {
   for (let unit: Unit | null = claimed; unit !== null; ) {
-    const again = await tryUnit(workplace, unit, signal);
+    const held: Unit = unit;
+    const again = await observeUnit(held, () => tryUnit(workplace, held, signal));
     unit = again && !signal.aborted ? await claimUnit(workplace.database, unit.id, workplace.workerId, workplace.leaseMs) : null;
   }
 }

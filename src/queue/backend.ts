@@ -1,8 +1,10 @@
 /** The two backends of BullMQ behind one shape: how a queue and a worker are made on each, and how one waits until the backend answers. */
 import { createPostgresBackend, type Processor, Queue, runMigrations, Worker, type WorkerOptions } from 'bullmq';
+import { BullMQOtel } from 'bullmq-otel';
 import { Redis } from 'ioredis';
 import { Pool } from 'pg';
 import { type Logger } from 'pino';
+import { isTraced } from '../telemetry.ts';
 import { poolSettings, queueName, redisSettings } from './settings.ts';
 
 export interface UnitJob {
@@ -22,12 +24,13 @@ export function openBackend(databaseUrl: string, queueUrl: string | null, log: L
     const connection = openQueuePool(databaseUrl, log);
     return {
       kind: 'postgres',
-      queue: () => new Queue(queueName, { connection: connection as never }, createPostgresBackend as never) as Queue<UnitJob>,
+      queue: () =>
+        new Queue(queueName, { ...tracing(), connection: connection as never }, createPostgresBackend as never) as Queue<UnitJob>,
       worker: (processor, options) =>
         new Worker(
           queueName,
           processor,
-          { ...options, connection: connection as never },
+          { ...tracing(), ...options, connection: connection as never },
           createPostgresBackend as never,
         ) as Worker<UnitJob>,
       close: () => connection.end(),
@@ -36,11 +39,14 @@ export function openBackend(databaseUrl: string, queueUrl: string | null, log: L
   const connection = { url: queueUrl, ...redisSettings };
   return {
     kind: 'redis',
-    queue: () => new Queue(queueName, { connection }),
-    worker: (processor, options) => new Worker(queueName, processor, { ...options, connection }),
+    queue: () => new Queue(queueName, { ...tracing(), connection }),
+    worker: (processor, options) => new Worker(queueName, processor, { ...tracing(), ...options, connection }),
     close: async () => undefined, // each queue and worker has its own connections, and ends them
   };
 }
+
+/** A job remembers the span that announced it: only where spans go anywhere. */
+export const tracing = () => (isTraced() ? { telemetry: new BullMQOtel({ tracerName: 'custodia' }) } : {});
 
 /**
  * BullMQ's connections, in a pool of ours: in one of its own, clients that are checked out have no `error` listener, and the one that listens

@@ -3,7 +3,8 @@ import { createPostgresBackend, Queue } from 'bullmq';
 import { type Pool, type PoolClient } from 'pg';
 import { type Logger } from 'pino';
 import { type QueueDepth, type UnitNotice, type UnitQueue } from '../pipeline/unit-queue.ts';
-import { migrateBackend, openBackend, type UnitJob, waitForRedis } from './backend.ts';
+import { migrateBackend, openBackend, tracing, type UnitJob, waitForRedis } from './backend.ts';
+import { showOnBoard } from './board.ts';
 import { prepareOutbox, startRelay, writeOutbox } from './outbox.ts';
 import { startQueueWorker } from './queue-worker.ts';
 import { jobOptions, queueName, tick } from './settings.ts';
@@ -45,7 +46,7 @@ export async function openUnitQueue({ pool, databaseUrl, queueUrl, log, lockMs =
     await queue.addBulk(units.map(jobOf));
   };
   const relay = backend.kind === 'redis' ? startRelay(pool, add, log) : null;
-  return {
+  const units: UnitQueue = {
     backend: backend.kind,
     announce: (client, units) => (relay === null ? addInside(client, units) : writeOutbox(client, units)),
     async reannounce(units) {
@@ -65,6 +66,7 @@ export async function openUnitQueue({ pool, databaseUrl, queueUrl, log, lockMs =
       await backend.close();
     },
   };
+  return showOnBoard(units, queue);
 }
 
 /** On PostgreSQL those that wait in a paused queue are counted as paused, and none as waiting; those with a priority are counted apart on both. */
@@ -81,7 +83,7 @@ const depthOf = (counts: Readonly<Record<string, number>>): QueueDepth => {
 /** The jobs become visible, and workers are woken, when the client's transaction commits. */
 async function addInside(client: PoolClient, units: readonly UnitNotice[]): Promise<void> {
   const connection = transactionPool(client);
-  const queue = new Queue(queueName, { connection: connection as never }, createPostgresBackend as never);
+  const queue = new Queue(queueName, { ...tracing(), connection: connection as never }, createPostgresBackend as never);
   try {
     await queue.addBulk(units.map(jobOf));
   } finally {
