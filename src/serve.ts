@@ -9,12 +9,16 @@ import { jsonLine } from './cli/terminal.ts';
 import { portNumber, wholeNumber } from './cli/whole-number.ts';
 import { readConfig } from './config.ts';
 import { allRoutes } from './http/all-routes.ts';
+import { readOidcSettings } from './http/oidc-settings.ts';
 import { type Api } from './http/route.ts';
 import { boardRoutes } from './http/routes/board.ts';
 import { healthRoutes } from './http/routes/health.ts';
 import { metricsRoutes } from './http/routes/metrics.ts';
+import { oidcRoutes } from './http/routes/oidc.ts';
 import { createServer, createService } from './http/server.ts';
 import { type Installation, openWithWorker } from './installation.ts';
+import { type Supervisor, startSupervisor } from './pipeline/supervisor.ts';
+import { bootstrap } from './store/tokens.ts';
 
 interface Flags {
   readonly data?: string;
@@ -54,27 +58,42 @@ async function serve(flags: Flags): Promise<void> {
   const { installation, worker } = await openWithWorker(config);
   try {
     const checks = async () => ({ database: await answers(installation), queue: worker.healthy() });
-    const service = createService(installation);
+    const service = createService(installation, { secure: process.env.CUSTODIA_URL?.startsWith('https:') === true });
+    const provider = readOidcSettings(process.env);
     const api = await createServer({
       service,
       version: installation.version,
-      routes: allRoutes,
+      routes: provider === null ? allRoutes : [...allRoutes, oidcRoutes(provider)],
       rootRoutes: [healthRoutes({ checks }), metricsRoutes({ ofInstallation: true }), boardRoutes],
     });
     const address = await listen(api, flags);
+    const supervisor = superviseFleet(installation);
     closeWithGrace({ delay: 30_000 }, async ({ err }) => {
       if (err !== undefined) installation.log.error({ err }, 'stopping because of an error');
       await api.close();
+      await supervisor.stop();
       await worker.stop({ abort: true });
       await installation.close();
     });
+    const token = await bootstrap(installation.database);
     process.stdout.write(flags.json ? jsonLine({ event: 'serving', address }) : `serving on ${address}\n`);
+    if (token !== null) process.stdout.write(flags.json ? jsonLine({ event: 'administrator', token }) : firstStart(token));
   } catch (error) {
     await worker.stop({ abort: true });
     await installation.close();
     throw error;
   }
 }
+
+/** Further workers of this host: as many as the API was told, with as many threads each as this process has. */
+function superviseFleet({ database, config, log }: Installation): Supervisor {
+  const { dataFolder, threads, concurrency } = config;
+  const workArguments = ['--data', dataFolder, '--threads', String(threads), '--concurrency', String(concurrency)];
+  return startSupervisor({ database, workArguments, onTrouble: (message, error) => log.warn({ err: error }, message) });
+}
+
+const firstStart = (token: string) =>
+  `administrator token, good for one account or token within 24 hours (lost: custodia administrator):\n${token}\n`;
 
 async function listen(api: Api, { host, port }: Flags): Promise<string> {
   try {
