@@ -1,6 +1,7 @@
 /** The command line: reads arguments, calls, answers with an honest exit status. */
 import { Command } from 'commander';
 import { packageVersion } from '../installation.ts';
+import { addAdministrator } from './administrator.ts';
 import { addLooking, addReport } from './looking.ts';
 import { type Add, addMainJob, addSetUp } from './main-job.ts';
 import { runCommand } from './run.ts';
@@ -29,6 +30,7 @@ function program(version: string): Command {
   command.commandsGroup('On this machine:');
   addMainJob(add);
   addSetUp(add);
+  addAdministrator(add);
   command.commandsGroup('On this machine, or at a service:');
   addLooking(add);
   addReport(add);

@@ -1,4 +1,5 @@
 /** The API: every request is known, decided, and answered in one form. What it is asked for stands in routes/. */
+import { randomUUID } from 'node:crypto';
 import cookie from '@fastify/cookie';
 import helmet from '@fastify/helmet';
 import sse from '@fastify/sse';
@@ -44,6 +45,7 @@ export async function createServer(options: ServerOptions): Promise<Api> {
   const { log, database } = service.installation;
   const api: Api = Fastify({
     logger: false,
+    genReqId: () => randomUUID(), // stands in the audit log
     bodyLimit: 256 * 1024,
     routerOptions: { maxParamLength: 4096 }, // locators
     onProtoPoisoning: 'error',
