@@ -15,7 +15,7 @@ import { unitsOf } from '../store/units.ts';
 import { coverageOf, type GivenUpUnit, notExamined } from './coverage.ts';
 import { type Leaves, type ReportFindings, standingLimits, timeZones } from './findings.ts';
 import { ledgerView } from './ledger-view.ts';
-import { accountOf, type LedgerAccount } from './processing.ts';
+import { accountOf, type LedgerAccount, stepsThatCount } from './processing.ts';
 
 export interface ReportFrame {
   readonly reportId: string;
@@ -129,7 +129,7 @@ const describeMedia = (
 });
 
 function describeIntegrity(conclusion: Conclusion, events: readonly ChainedEvent[], examinationId: string): ReportFindings['integrity'] {
-  const steps = events.flatMap(({ step }) => (step?.examination === examinationId ? [step] : []));
+  const steps = stepsThatCount(events, examinationId).map(({ step }) => step!);
   return {
     status: conclusion.integrity,
     changes: [...conclusion.changes],

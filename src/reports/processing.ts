@@ -13,9 +13,17 @@ export interface LedgerAccount {
   readonly integrity: ReportFindings['integrity']['status'];
 }
 
+/** The steps of an examination: of a unit that was begun anew the last one, and of several conclusions the last. */
+export function stepsThatCount(events: readonly ChainedEvent[], examinationId: string): ChainedEvent[] {
+  const own = events.filter(({ step }) => step?.examination === examinationId);
+  const last = new Map(own.map(({ seq, step }) => [step!.kind === 'conclude' ? 'conclude' : step!.unit, seq]));
+  const counting = new Set(last.values());
+  return own.filter(({ seq }) => counting.has(seq));
+}
+
 /** `files`: those of the image as they were received. Throws Error where the ledger tells of no receipt or no conclusion. */
 export function accountOf(events: readonly ChainedEvent[], examinationId: string, files: readonly FileState[]): LedgerAccount {
-  const own = events.filter(({ step }) => step?.examination === examinationId);
+  const own = stepsThatCount(events, examinationId);
   const conclusion = own.find(({ step }) => step?.kind === 'conclude' && step.outcome === 'done');
   const received = receiptOf(events, own[0]?.seq ?? events.length, files);
   if (received === undefined) throw new Error('ledger.receipt: no event tells that these files were received');

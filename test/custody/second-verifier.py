@@ -230,6 +230,10 @@ def check_ledger(report, lines):
         events.append(event)
     check(report['ledger']['events'] == len(lines) and report['ledger']['head'] == before, 'another head than the report says')
     own = [event for event in events if event.get('step', {}).get('examination') == report['examination']['id']]
+    last = {}  # of a unit that was begun anew, and of several conclusions, the last
+    for event in own:
+        last['conclude' if event['step']['kind'] == 'conclude' else event['step']['unit']] = event['seq']
+    own = [event for event in own if event['seq'] in last.values()]
     digests = [digest for event in own for digest in event['digests']]
     signed = {(d['scope'], d['name'], d['algorithm'], d['point']): d['value'] for d in digests}
     for algorithm, value in report['media']['digests'].items():

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { runVerify } from '../../src/cli/verify.ts';
 import {
   type Control,
   cancelExamination,
@@ -14,8 +15,7 @@ import {
   retryExamination,
   retryUnit,
 } from '../../src/pipeline/control.ts';
-import { setQueueState } from '../../src/store/control.ts';
-import { transaction } from '../../src/store/transaction.ts';
+import { writeExaminationReport } from '../../src/reports/assemble.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { fixturePath } from '../support/fixture.ts';
 import { type Laboratory, openLaboratory } from '../support/laboratory.ts';
@@ -138,19 +138,34 @@ describe('an examination that another process works on', () => {
   });
 });
 
-it('a unit that is cancelled is given up with its reason and the examination goes on; retried, it does its work', async () => {
+it('a unit that is cancelled is given up with its reason and the examination goes on; retried, it does its work, and the report verifies', async () => {
   const { examinationId } = await laboratory.submit(image, 'one unit');
-  await transaction(database.pool, (client) => setQueueState(client, 'paused'));
   const { id } = await one(`select id from unit where kind = 'survey'`);
+  await database.pool.query(
+    `update unit set worker_id = uuidv7(), lease_until = clock_timestamp() + interval '1 hour' where kind = 'hash-media'`, // it shall not end yet
+  );
   await cancelUnit(control, examinationId, id, actor, 'not wanted');
-  await transaction(database.pool, (client) => setQueueState(client, 'running'));
   const worker = laboratory.startWorker();
   await worker.working;
   await vi.waitFor(async () => expect((await one('select status from unit where id = $1', [id])).status).toBe('quarantined'), soon);
   const problems = () => database.pool.query('select code, message from problem where unit_id = $1', [id]);
   expect((await problems()).rows).toEqual([{ code: 'unit.quarantined', message: 'survey given up: cancelled by Lea Lead: not wanted' }]);
-  await laboratory.concluded(examinationId);
+  await retryUnit(control, examinationId, id, actor, 'wanted after all');
+  await vi.waitFor(async () => expect((await one('select status from unit where id = $1', [id])).status).toBe('done'), soon);
+  expect((await problems()).rows.map(({ code }) => code)).not.toContain('unit.quarantined');
+  await database.pool.query(`update unit set worker_id = null, lease_until = null where kind = 'hash-media'`);
+  expect((await laboratory.concluded(examinationId)).status).toBe('complete');
   await expect(retryUnit(control, examinationId, id, actor, '')).rejects.toMatchObject({ code: 'unit.retry' });
+  const { wrong } = await checkRecord(database.pool, examinationId, laboratory.installation.signer.privateKey);
+  expect(wrong).toEqual([]);
+  const out = join(folder, 'report');
+  await writeExaminationReport(laboratory.installation, examinationId, out);
+  const said: string[] = [];
+  const { dataFolder, installation } = laboratory;
+  const options = { folder: out, evidence: [], trust: [], json: false, dataFolder, threads: 1, version: installation.version };
+  const status = await runVerify({ ...options, write: (text: string) => said.push(text) > 0 });
+  expect(status, said.join('')).toBe(0);
+  expect(await decisions()).toEqual(['unit cancelled by Lea Lead: not wanted', 'unit retried by Lea Lead: wanted after all']);
 });
 
 it('whoever requested it loses the right: nothing more is begun, and the examination says why', async () => {

@@ -6,7 +6,7 @@ import { type ChainedEvent, type EventDigest } from '../../custody/event.ts';
 import { linesOf } from '../catalogue.ts';
 import { quotedFacts, type ReportFindings } from '../findings.ts';
 import { ledgerView } from '../ledger-view.ts';
-import { accountOf, type LedgerAccount } from '../processing.ts';
+import { accountOf, type LedgerAccount, stepsThatCount } from '../processing.ts';
 import { type Check, contradictions } from './check.ts';
 import { type Manifest } from './manifest.ts';
 
@@ -57,7 +57,7 @@ function statedOtherwise(findings: ReportFindings, predicate: Manifest['predicat
 }
 
 function reportedOtherwise(findings: ReportFindings, events: readonly ChainedEvent[]): string[] {
-  const own = events.filter(({ step }) => step?.examination === findings.examination.id);
+  const own = stepsThatCount(events, findings.examination.id);
   const account = accountOf(events, findings.examination.id, findings.received.files);
   return [...digestsOtherwise(findings, own), ...accountOtherwise(findings, account), ...countsOtherwise(findings, own)];
 }
