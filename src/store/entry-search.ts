@@ -150,7 +150,7 @@ async function conditionsOf(client: PoolClient, searched: Searched, filter: Entr
   if (type !== undefined) statement.where(`type = ${put(type, 'text')}`);
   if (minSize !== undefined) statement.where(`size >= ${put(minSize, 'bigint')}`);
   if (maxSize !== undefined) statement.where(`size <= ${put(maxSize, 'bigint')}`);
-  if (allocated !== undefined) statement.where(allocated ? 'allocated' : 'not allocated');
+  if (allocated !== undefined) statement.where(allocated ? 'allocated' : `not allocated and codes @> array['not allocated']`);
   if (digest !== undefined) statement.where(`${digest.algorithm} = decode(${put(digest.value, 'text')}, 'hex')`);
   if (mediaType?.endsWith('/*') === true) statement.where(`media_type ^@ ${put(mediaType.slice(0, -1), 'text')}`);
   else if (mediaType !== undefined) statement.where(`media_type = ${put(mediaType, 'text')}`);

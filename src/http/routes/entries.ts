@@ -30,7 +30,7 @@ const ListQuery = Type.Object(
     allocated: Type.Optional(Type.Boolean()),
     digest: Type.Optional(Type.String({ pattern: '^([0-9a-fA-F]{32}|[0-9a-fA-F]{40}|[0-9a-fA-F]{64})$' })),
     mediaType: text(200),
-    problem: text(100),
+    problem: Type.Optional(Type.String({ pattern: '^[^ ]{1,100}$' })),
     fact: text(200),
     value: Type.Optional(Type.String({ maxLength: 2000 })),
     words: text(500),

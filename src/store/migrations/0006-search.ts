@@ -80,7 +80,7 @@ const facts = `
     coalesce((select max(custodia_instant(told->>'time')) from jsonb_array_elements(parsed.record->'times') as told where told->>'kind' = 'modified'),
       '-infinity') as modified,
     decode(parsed.record #>> '{digests,md5}', 'hex') as md5, decode(parsed.record #>> '{digests,sha1}', 'hex') as sha1, sha256,
-    array(select jsonb_array_elements_text(parsed.record->'problems')) as codes,
+    array(select jsonb_array_elements_text(parsed.record->'problems') union all select 'not allocated' where not allocated) as codes,
     parsed.record->'facts' as facts,
     array_to_tsvector(custodia_words(named.name)) as words
   from entry
@@ -97,7 +97,7 @@ const tables = [
      examination_id uuid not null unique references examination,
      made_at timestamptz not null default clock_timestamp())`,
 
-  // ordinal: the place in the order of locators. Without a time of its own an entry was modified at -infinity, without a type of content it has ''
+  // codes: of problems, and 'not allocated': one index then finds what is both. ordinal: the place in the order of locators. Without a time of its own an entry was modified at -infinity, without a type of content it has ''
   `create table found (
      key integer not null,
      ordinal integer not null,
@@ -145,7 +145,7 @@ export const foundIndexes = (table: string): string[] => [
   // words and patterns; where pg_trgm and btree_gin are not installed (they come with PostgreSQL) a search by pattern reads all names
   `do $$ begin
      if (select count(*) from pg_extension where extname in ('pg_trgm', 'btree_gin')) = 2 then
-       create index on ${table} using gin (key, words, folded gin_trgm_ops, facts jsonb_path_ops, codes);
+       create index on ${table} using gin (key, words, folded gin_trgm_ops, facts jsonb_path_ops, codes, extension, media_type);
      else
        create index on ${table} using gin (words, facts jsonb_path_ops, codes);
      end if;
