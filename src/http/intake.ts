@@ -1,8 +1,9 @@
 /** Opens intake for the routes that need it, once for a service; and what its errors are over HTTP. */
-import { statfs } from 'node:fs/promises';
+import { type Config } from '../config.ts';
 import { type Intake, openIntake } from '../intake/intake.ts';
 import { IntakeError } from '../intake/intake-error.ts';
 import { readIntakeSettings } from '../intake/settings.ts';
+import { roomIn } from '../pipeline/room.ts';
 import { type Upload } from '../store/uploads.ts';
 import { Refusal } from './problem.ts';
 import { type Api, type Service } from './route.ts';
@@ -16,7 +17,16 @@ export function intakeOf(api: Api, service: Service): Intake {
   const { database, threads, signer, version, log, config } = service.installation;
   const settings = readIntakeSettings(config.dataFolder, process.env);
   const onEnded = (upload: Upload) => auditEnd(service, upload);
-  const intake = openIntake({ database, threads, signer, version, log, settings, isShort: () => isShort(config.dataFolder), onEnded });
+  const intake = openIntake({
+    database,
+    threads,
+    signer,
+    version,
+    log,
+    settings,
+    isShort: () => isShort(settings.storeFolder, config),
+    onEnded,
+  });
   opened.set(service, intake);
   api.addHook('preClose', () => intake.close());
   return intake;
@@ -71,11 +81,11 @@ export async function refusing<T>(work: Promise<T>): Promise<T> {
 export const refusalOfIntake = ({ code, message }: { code: string; message: string }): Refusal =>
   new Refusal(statuses[code] ?? 422, code, message);
 
-/** Of the file system of the data folder: below this nothing more is taken in. */
-const reserveShare = 0.05;
-const reserveBytes = 10 * 1024 ** 3;
-
-async function isShort(folder: string): Promise<boolean> {
-  const { bavail, blocks, bsize } = await statfs(folder);
-  return bavail * bsize < Math.min(reserveBytes, blocks * bsize * reserveShare);
+/** Looked at where the store lies; before its first use it is not there yet, and the data folder is. */
+async function isShort(storeFolder: string, { dataFolder, reserveBytes }: Config): Promise<boolean> {
+  const room = await roomIn(storeFolder, reserveBytes).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    return roomIn(dataFolder, reserveBytes);
+  });
+  return room.short;
 }

@@ -219,3 +219,20 @@ describe('what is refused', () => {
     expect((await service.ask(`/api/v1/exhibits/${exhibit}/segments`, { token: submitter.token, body: place })).status).toBe(404); // a submitter places nothing
   });
 });
+
+it('answers 507 while the disk is short', async () => {
+  const short = await openService({ environment: { CUSTODIA_RESERVE: String(Number.MAX_SAFE_INTEGER) } });
+  try {
+    const person = await short.person(await short.agency());
+    const full = await short.exhibitOf(await short.caseOf(person.agencyId, [[person, 'submitter']]));
+    const headers = {
+      ...tus,
+      'upload-length': '10',
+      'upload-metadata': `filename ${base64('x')},sha256 ${base64(digest(randomBytes(10)))}`,
+    };
+    const answer = await short.ask(`/api/v1/exhibits/${full}/uploads`, { token: person.token, method: 'POST', headers });
+    expect([answer.status, answer.json.code]).toEqual([507, 'disk.short']);
+  } finally {
+    await short.close();
+  }
+});
