@@ -15,7 +15,7 @@ export class ApiError extends Error {
 
   /** What was asked cannot be had, rather than that something failed. */
   get refused(): boolean {
-    return this.status < 500 && this.code !== 'client.unreachable' && this.code !== 'client.answer';
+    return this.status < 500 && !['client.unreachable', 'client.answer', 'client.cut-off'].includes(this.code);
   }
 }
 

@@ -115,7 +115,6 @@ async function entryOrVolume(connection: Connection, examination: string, locato
   }
 }
 
-/** What arrives is digested and compared with what the service says it is. */
 export async function catEntry(
   connection: Connection,
   id: string | undefined,
@@ -124,16 +123,34 @@ export async function catEntry(
   signal: AbortSignal,
 ): Promise<void> {
   const where = path`/examinations/${await chosen(connection, id)}/entries/${locator}/content`;
-  const response = await connection.open('GET', where, { signal, headers: { accept: 'application/octet-stream' } });
-  const hash = createHash('sha256');
-  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-    hash.update(chunk);
+  await receive(connection, where, locator, signal, async (chunk) => {
     if (!out.write(chunk)) await once(out, 'drain', { signal });
+  });
+}
+
+/** What arrives is digested and compared with what the service says it is. */
+async function receive(
+  connection: Connection,
+  where: string,
+  what: string,
+  signal: AbortSignal,
+  write: (chunk: Uint8Array) => Promise<unknown>,
+): Promise<void> {
+  const response = await connection.open('GET', where, { signal, headers: { accept: '*/*' } });
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of response.body ?? []) {
+      hash.update(chunk);
+      await write(chunk);
+    }
+  } catch (error) {
+    if (signal.aborted || !(error instanceof TypeError)) throw error;
+    throw new ApiError(0, 'client.cut-off', `${what}: the service ended the answer before all of it had come`, { cause: error });
   }
   const expected = /^"([0-9a-f]{64})"$/.exec(response.headers.get('etag') ?? '')?.[1];
   const found = hash.digest('hex');
   if (expected !== undefined && found !== expected)
-    throw new ApiError(0, 'client.answer', `${visible(locator)}: SHA-256 of what arrived is ${found}, expected ${expected}`);
+    throw new ApiError(0, 'client.answer', `${what}: SHA-256 of what arrived is ${found}, expected ${expected}`);
 }
 
 /** The folder appears under its name when all of it has arrived. */
@@ -163,10 +180,9 @@ export async function fetchReport(
 }
 
 async function fetchFile(connection: Connection, where: string, file: string, signal: AbortSignal): Promise<void> {
-  const response = await connection.open('GET', where, { signal, headers: { accept: '*/*' } });
   const written = await open(file, 'wx', 0o600);
   try {
-    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) await written.write(chunk);
+    await receive(connection, where, basename(file), signal, (chunk) => written.writeFile(chunk));
     await written.sync();
   } finally {
     await written.close();
