@@ -26,18 +26,19 @@ it('takes what looks alike for the same', async () => {
 
 it('is never right without a password, and takes its time for it', async () => {
   const known = await passwords.hash('correct horse battery');
-  const timed = async (phc: string | null) => {
-    const times: number[] = [];
-    for (let round = 0; round < 7; round++) {
+  const least = { member: Infinity, stranger: Infinity }; // of several, in turn: what else the machine does only adds
+  for (let round = 0; round < 10; round++) {
+    for (const [who, phc] of [
+      ['member', known],
+      ['stranger', null],
+    ] as const) {
       const from = performance.now();
       expect(await passwords.check(phc, 'wrong horse battery')).toBe(false);
-      times.push(performance.now() - from);
+      least[who] = Math.min(least[who], performance.now() - from);
     }
-    return times.sort((a, b) => a - b)[3]!;
-  };
-  const [member, stranger] = [await timed(known), await timed(null)];
-  expect(stranger).toBeGreaterThan(member / 2);
-  expect(stranger).toBeLessThan(member * 2);
+  }
+  expect(least.stranger).toBeGreaterThan(least.member / 2);
+  expect(least.stranger).toBeLessThan(least.member * 2);
 });
 
 it('refuses a crowd instead of keeping it waiting', async () => {

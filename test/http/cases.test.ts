@@ -63,7 +63,7 @@ it('gives and takes roles, and never leaves a case without a lead', async () => 
   expect((await member(other.id, 'DELETE')).status).toBe(204);
   expect((await service.ask(`/api/v1/cases/${id}`, { token: other.token })).status).toBe(404);
   expect((await member(other.id, 'DELETE')).status).toBe(404);
-  expect((await member(administrator.id, 'PUT', { roles: ['auditor'] })).json.code).toBe('case.member'); // of an agency that a lead does not see
+  expect((await member(administrator.id, 'PUT', { roles: ['auditor'] })).json.code).toBe('case.no-member'); // of an agency that a lead does not see
   expect((await member(other.id, 'PUT', { roles: ['king'] })).status).toBe(400);
 });
 
@@ -93,7 +93,7 @@ it('takes exhibits once under a label that hides nothing', async () => {
   const make = (label: string, token = lead.token) => service.ask(`/api/v1/cases/${id}/exhibits`, { token, body: { label } });
   const made = await make('AB/1');
   expect(made.status).toBe(201);
-  expect((await make('AB/1')).json.code).toBe('exhibit.label');
+  expect((await make('AB/1')).json.code).toBe('exhibit.taken');
   expect((await make('AB/2', other.token)).status).toBe(404);
   // U+202E turns text around, U+200B is not seen, U+0000 PostgreSQL cannot keep
   for (const bad of ['AB\u202e1', 'AB\u200b1', 'AB\u00001', ' AB1', 'AB\n1', 'AB\ud800'])

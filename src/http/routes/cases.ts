@@ -87,7 +87,7 @@ function addMembers(api: Api, service: Service): void {
       const { caseId, accountId } = request.params;
       const { roles } = request.body;
       const account = await service.read(request, (client) => findAccount(client, accountId));
-      if (account === null) throw new Refusal(422, 'case.member', 'accountId: there is no such account, or none that you may see');
+      if (account === null) throw new Refusal(422, 'case.no-member', 'accountId: there is no such account, or none that you may see');
       await changing(service, request, async (client, tell) => {
         const held = await findCase(client, caseId, { lock: true });
         refuseChanged(request, { items: await listMembers(client, caseId) });

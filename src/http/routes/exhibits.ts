@@ -38,7 +38,7 @@ export const exhibitRoutes: Routes = (api, service) => {
       const account = await service.read(request, (client) => findAccount(client, request.subject.accountId));
       const made = await changing(service, request, async (client, tell) => {
         const exhibit = await insertExhibit(client, { caseId, label, description, examiner: account!.name });
-        if (exhibit === null) throw new Refusal(409, 'exhibit.label', 'label: the case has an exhibit of this label');
+        if (exhibit === null) throw new Refusal(409, 'exhibit.taken', 'label: the case has an exhibit of this label');
         const { agencyId } = request.about;
         const about = { case: caseId, exhibit: exhibit.id, ...(agencyId === undefined ? {} : { agency: agencyId }) };
         tell({ action: 'exhibit.create', outcome: 'done', about });
