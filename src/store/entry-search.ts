@@ -222,6 +222,21 @@ async function whereTime(client: PoolClient, { key }: Searched, statement: State
   );
 }
 
+/** What the API knows of the record of an entry (src/examine/entry-record.ts writes it); the rest is handed on as it is. */
+export interface ShownRecord {
+  readonly locator: Locator;
+  readonly path: string;
+  readonly name: string;
+  readonly type: string;
+  readonly size: number;
+  readonly allocated: { readonly name: boolean; readonly metadata: boolean };
+  readonly times: readonly unknown[];
+  readonly digests?: Readonly<Record<string, string>>;
+  readonly mediaType?: string;
+  readonly contentSize?: number;
+  readonly problems?: readonly string[];
+}
+
 /** The canonical records at these places, in their order. */
 export async function recordsAt(client: PoolClient, examinationId: string, locators: readonly Locator[]): Promise<string[]> {
   const { rows } = await client.query<{ locator: string; record: string }>(

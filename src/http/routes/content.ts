@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { PassThrough, Readable } from 'node:stream';
 import { type FastifyReply } from 'fastify';
 import { Type } from 'typebox';
-import { type EntryRecord } from '../../examine/entry-record.ts';
 import { type ContentPlace, contentPlace } from '../../store/content.ts';
+import { type ShownRecord } from '../../store/entry-search.ts';
 import { createAccessWatch } from '../access-watch.ts';
 import { notFound, Refusal } from '../problem.ts';
 import { attachment, beginPart, type Part } from '../ranges.ts';
@@ -38,7 +38,7 @@ export const contentRoutes: Routes = (api, service) => {
       const locator = locatorOf(request);
       const place = await service.read(request, (client) => contentPlace(client, examinationId, locator));
       if (place === null) throw notFound();
-      const record = JSON.parse(place.record) as EntryRecord;
+      const record = JSON.parse(place.record) as ShownRecord;
       if (record.type !== 'file') throw new Refusal(404, 'content.none', `a ${record.type} has no content, expected a file`);
       reply.headers({ ...guarded, 'content-disposition': attachment(record.name) });
       const part = beginPart(request, reply, record.contentSize ?? record.size, record.digests?.sha256 ?? null);

@@ -1,9 +1,16 @@
 /** What was found in an examination: searched in pages, and one record with its problems. */
 import { type FastifyRequest } from 'fastify';
 import { type Static, Type } from 'typebox';
-import { parseLocator } from '../../evidence/locator.ts';
-import { type EntryRecord } from '../../examine/entry-record.ts';
-import { countEntries, type EntryFilter, type EntrySort, isPlace, openSearch, recordsAt, searchEntries } from '../../store/entry-search.ts';
+import {
+  countEntries,
+  type EntryFilter,
+  type EntrySort,
+  isPlace,
+  openSearch,
+  recordsAt,
+  type ShownRecord,
+  searchEntries,
+} from '../../store/entry-search.ts';
 import { readGlob } from '../../store/glob.ts';
 import { problemsSeen } from '../../store/problem-search.ts';
 import { instantOf } from '../instant.ts';
@@ -73,18 +80,13 @@ function filterOf(asked: Asked): EntryFilter {
 }
 
 const listed = (record: string) => {
-  const { locator, path, name, type, size: bytes, allocated, times, mediaType, digests, problems } = JSON.parse(record) as EntryRecord;
+  const { locator, path, name, type, size: bytes, allocated, times, mediaType, digests, problems } = JSON.parse(record) as ShownRecord;
   return { locator, path, name, type, size: bytes, allocated, times, mediaType, digests, problems };
 };
 
-/** The locator in the path of a request. Throws Refusal where it is none. */
+/** The locator in the path of a request, which is looked up as it is. Throws Refusal where the database cannot hold it. */
 export function locatorOf(request: FastifyRequest): string {
   const { locator } = request.params as { locator: string };
-  try {
-    parseLocator(locator);
-  } catch {
-    throw notFound();
-  }
   if (locator.includes('\0') || !locator.isWellFormed()) throw notFound();
   return locator;
 }
@@ -130,7 +132,7 @@ export const entryRoutes: Routes = (api, service) => {
       const shown = await service.read(request, async (client) => {
         const [record] = await recordsAt(client, examinationId, [locator]);
         if (record === undefined) throw notFound();
-        return { record: JSON.parse(record) as EntryRecord, problems: await problemsSeen(client, examinationId, locator) };
+        return { record: JSON.parse(record) as ShownRecord, problems: await problemsSeen(client, examinationId, locator) };
       });
       await service.looked(request, { examinationId, how: 'viewed', locator });
       return shown;
