@@ -19,7 +19,7 @@ export interface WorkerProcess {
   readonly id: string;
   /** Resolves when it was ordered to drain and has nothing left to do. */
   readonly drained: Promise<void>;
-  /** False when the queue has given no sign of life for half a minute. */
+  /** False when the queue has given no sign of life for half a minute, although the database was there. */
   healthy(): boolean;
   /** Takes nothing new; `abort` also gives back what is under way, otherwise it waits for it. */
   stop(options: { abort: boolean }): Promise<void>;
@@ -71,8 +71,12 @@ export async function startWorkerProcess(place: Place, settings: WorkerSettings,
     onError: (error, unitId) => onTrouble(unitId === null ? 'queue' : `unit ${unitId}`, error),
   });
   const drained = Promise.withResolvers<void>();
+  let awayAt = Number.NEGATIVE_INFINITY; // while the database is away the queue's silence says nothing: it is waited for
   const looking = everyNow(lookMs, onTrouble, 'orders', async () => {
-    await obey(workplace, place, settings, worker, standing, begins);
+    await obey(workplace, place, settings, worker, standing, begins).catch((error: unknown) => {
+      awayAt = performance.now();
+      throw error;
+    });
     if (standing.state === 'draining' && standing.slots === 0) drained.resolve();
   });
   const listener = listen(database, controlChannel, looking.now, (error) => onTrouble('listening for orders', error));
@@ -85,7 +89,7 @@ export async function startWorkerProcess(place: Place, settings: WorkerSettings,
   return {
     id,
     drained: drained.promise,
-    healthy: () => !begins() || worker.silenceMs() < silenceAllowedMs,
+    healthy: () => !begins() || Math.min(worker.silenceMs(), performance.now() - awayAt) < silenceAllowedMs,
     async stop(options) {
       standing.stopping = true;
       listener.close();
