@@ -1,7 +1,4 @@
-/**
- * Uploads by tus 1.0 (tus.io/protocols/resumable-upload), extensions Creation, Checksum, Expiration and Termination. Why this is not the server of
- * the tus project: docs/adr/0013-uploads.md.
- */
+/** Uploads by tus 1.0 (tus.io/protocols/resumable-upload) with Creation, Checksum, Expiration and Termination; why by own routes: docs/adr/0013-uploads.md. */
 import { type Readable } from 'node:stream';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
