@@ -35,7 +35,8 @@ function statusOf(error: unknown): number {
   return readerGone.aborted ? exitCodes.complete : exitCodes.stopped;
 }
 
-const isAborted = (error: unknown): boolean => error instanceof TaskError && error.code === 'task.aborted';
+const isAborted = (error: unknown): boolean =>
+  (error instanceof TaskError && error.code === 'task.aborted') || (error instanceof Error && error.name === 'AbortError');
 
 function tellOf(error: unknown): void {
   if (error instanceof CommanderError) {

@@ -1,6 +1,8 @@
 /** `workers`, `queue`: how many work, with how much, and whether they go on. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command } from 'commander';
-import { path } from '../../client/connection.ts';
+import { type Connection, path } from '../../client/connection.ts';
+import { stopSignal } from '../stop-signal.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { asks, group, idOf, type ServiceFlags } from './ask.ts';
 import { positiveNumber } from './option-values.ts';
@@ -29,11 +31,12 @@ export function addWorkers(program: Command): void {
   const scale = workers
     .command('scale')
     .argument('<number>', 'of processes', positiveNumber)
-    .description('so many worker processes beside the service');
-  asks(scale, async ({ connection, args, json, out }) => {
+    .description('so many worker processes of a host, beside the service')
+    .option('--host <name>', 'default: that of the service');
+  asks<ServiceFlags & { host?: string }>(scale, async ({ connection, args, flags, json, out }) => {
     const wanted = Number(args[0]);
-    const answer = await connection.ask<Row>('PUT', '/fleet', { body: { wanted } });
-    printDone(`${wanted} worker processes are wanted`, answer ?? { wanted }, json, out);
+    const answer = await connection.ask<Row>('PUT', '/fleet', { body: { wanted, host: flags.host } });
+    printDone(`${wanted} worker processes are wanted on ${String(answer.host)}`, answer, json, out);
   });
   const set = workers
     .command('set <id>')
@@ -68,7 +71,15 @@ export function addQueue(program: Command): void {
   for (const verb of verbs) {
     asks(queue.command(verb).description(what[verb]), async ({ connection, json, out }) => {
       const answer = await connection.ask<Row>('POST', path`/queues/units/${verb}`);
-      printDone(`queue: ${states[verb]}`, answer, json, out);
+      if (verb === 'drain') await waitUntilDrained(connection, stopSignal('the queue stays as it was told to be'));
+      printDone(`queue: ${verb === 'drain' ? 'drained' : states[verb]}`, answer, json, out);
     });
   }
+}
+
+const pollMs = 500;
+
+async function waitUntilDrained(connection: Connection, signal: AbortSignal): Promise<void> {
+  while ((await connection.ask<{ drained: boolean }>('GET', '/queues', { signal })).drained !== true)
+    await sleep(pollMs, undefined, { signal });
 }

@@ -67,8 +67,13 @@ export function printOne(row: Row, json: boolean, out: Out): void {
     out.write(jsonLine(row));
     return;
   }
-  const width = Math.max(...Object.keys(row).map((key) => key.length));
-  for (const [key, value] of Object.entries(row)) out.write(`${visible(key).padEnd(width)}  ${shown(value)}\n`);
+  const members = Object.entries(row).flatMap(([key, value]) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.entries(value).map(([inner, held]) => [`${key}.${inner}`, held] as const)
+      : [[key, value] as const],
+  );
+  const width = Math.max(...members.map(([key]) => key.length));
+  for (const [key, value] of members) out.write(`${visible(key).padEnd(width)}  ${shown(value)}\n`);
 }
 
 /** What was done, in words; the answer itself with `--json`. */
