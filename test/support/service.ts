@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type AgencyRole, scopes as allScopes, type CaseRole, type Scope } from '../../src/access/policy.ts';
 import { readConfig } from '../../src/config.ts';
 import { allRoutes } from '../../src/http/all-routes.ts';
+import { type Rates } from '../../src/http/rate-limits.ts';
 import { type Api, type Routes } from '../../src/http/route.ts';
 import { createServer, createService } from '../../src/http/server.ts';
 import { type Installation, openInstallation } from '../../src/installation.ts';
@@ -52,17 +53,25 @@ export interface TestService {
 export interface ServiceOptions {
   readonly environment?: NodeJS.ProcessEnv;
   readonly rootRoutes?: readonly Routes[];
+  /** Requests in a minute; as usual where none are given. */
+  readonly rates?: Rates;
   /** With a worker that takes units. */
   readonly works?: boolean;
 }
 
-export async function openService({ environment = {}, rootRoutes = [], works = false }: ServiceOptions = {}): Promise<TestService> {
+export async function openService({ environment = {}, rootRoutes = [], works = false, rates }: ServiceOptions = {}): Promise<TestService> {
   const database = await testDatabase();
   const dataFolder = mkdtempSync(join(tmpdir(), 'custodia-service-'));
   const given = { CUSTODIA_DATA: dataFolder, DATABASE_URL: database.url, CUSTODIA_LOG: 'fatal', ...environment };
   const installation = await openInstallation(readConfig({ threads: 2 }, given, 2));
   const worker: WorkerProcess | null = works ? await installation.startWorker(() => undefined) : null;
-  const api = await createServer({ service: createService(installation), version: installation.version, routes: allRoutes, rootRoutes });
+  const api = await createServer({
+    service: createService(installation),
+    version: installation.version,
+    routes: allRoutes,
+    rootRoutes,
+    ...(rates === undefined ? {} : { rates }),
+  });
   const url = await api.listen({ port: 0, host: '127.0.0.1' });
   const insert = async (statement: string, values: readonly unknown[]) =>
     (await database.pool.query<{ id: string }>(`${statement} returning id`, [...values])).rows[0]!.id;
