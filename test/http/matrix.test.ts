@@ -287,7 +287,8 @@ function isHarmless(mutant: Partial<Mutable>, kept: Mutable, { policy }: Declare
   const about = policy === 'public' ? 'own' : policy.about;
   const more = mutant.inCase === caseRoles || mutant.inAgency === agencyRoles;
   if (kept.own === true && about === 'own') return mutant.inCase !== undefined || mutant.inAgency !== undefined;
-  return more && (mutant.inCase === caseRoles ? !inCases.includes(about) : inCases.includes(about));
+  const hiddenToo = policy !== 'public' && policy.action === 'content.read'; // entries are seen by those who may read content only
+  return more && (hiddenToo || (mutant.inCase === caseRoles ? !inCases.includes(about) : inCases.includes(about)));
 }
 
 interface Mutable {
