@@ -73,7 +73,7 @@ export async function openUnitQueue({ pool, databaseUrl, queueUrl, log, lockMs =
 const depthOf = (counts: Readonly<Record<string, number>>): QueueDepth => {
   const sum = (...names: string[]) => names.reduce((all, name) => all + (counts[name] ?? 0), 0);
   return {
-    waiting: sum('waiting', 'paused', 'prioritized', 'delayed'),
+    waiting: sum('waiting', 'paused', 'prioritized'), // units are never delayed: that is the tick
     active: sum('active'),
     completed: sum('completed'),
     failed: sum('failed'),

@@ -10,6 +10,7 @@ import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type QueueWorker, type UnitQueue } from '../../src/pipeline/unit-queue.ts';
+import { openBackend } from '../../src/queue/backend.ts';
 import { openUnitQueue, prepareQueue } from '../../src/queue/open-queue.ts';
 import { transaction } from '../../src/store/transaction.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
@@ -162,6 +163,38 @@ describe.each(['postgres', 'redis'] as const)('a queue on %s', (kind) => {
     await sleep(200);
     expect(ran.slice(3).sort()).toEqual([ended, failed, lost].sort());
     await vi.waitFor(async () => expect(await queue.counts()).toMatchObject({ active: 0, failed: 0 }), soon);
+  });
+
+  it('counts all that waits, whether its queue is paused or not', async () => {
+    await announce(notice(randomUUID(), 1), notice(randomUUID(), 5), notice(randomUUID()));
+    await vi.waitFor(async () => expect((await queue.depth()).waiting).toBeGreaterThanOrEqual(3), soon);
+    const backend = openBackend(database.url, redis?.url ?? null, log);
+    const other = backend.queue();
+    const most = 4; // the tick may be among them
+    const isRight = async () => {
+      const { waiting } = await queue.depth();
+      expect(waiting, JSON.stringify(await queue.counts())).toBeGreaterThanOrEqual(3);
+      expect(waiting).toBeLessThanOrEqual(most);
+    };
+    await isRight();
+    await other.pause();
+    await isRight();
+    await other.resume();
+    await isRight();
+    await other.close();
+    await backend.close();
+  });
+
+  it('a worker that is paused takes nothing; resumed, it does', async () => {
+    const { worker, ran } = await work();
+    await worker.pause();
+    const id = randomUUID();
+    await announce(notice(id));
+    await sleep(700);
+    expect(ran).toEqual([]);
+    await worker.resume();
+    await vi.waitFor(() => expect(ran).toEqual([id]), soon);
+    expect(worker.silenceMs()).toBeLessThan(5000);
   });
 
   it('withdrawn, a unit that waits does not run', async () => {
