@@ -89,7 +89,8 @@ async function serve(flags: Flags): Promise<void> {
 function superviseFleet({ database, config, log }: Installation): Supervisor {
   const { dataFolder, threads, concurrency } = config;
   const workArguments = ['--data', dataFolder, '--threads', String(threads), '--concurrency', String(concurrency)];
-  return startSupervisor({ database, workArguments, onTrouble: (message, error) => log.warn({ err: error }, message) });
+  const onTrouble = (message: string, error: unknown) => log.warn(error === null ? {} : { err: error }, message);
+  return startSupervisor({ database, workArguments, onTrouble });
 }
 
 const firstStart = (token: string) =>
