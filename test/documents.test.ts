@@ -20,6 +20,8 @@ const noCodes: readonly RegExp[] = [
   /^[a-z]+ml\.[a-z]+$/, // Office Open XML media types
   /^(exhibit|examination|case_file)\.(id|label|examiner|reference)$/, // columns
   /^exif\.(latitude|longitude)$/, // facts
+  /^custodia\.(account|examination|unit|kind)$/, // settings of a transaction, attributes of spans
+  /^http\.route$/, // the same, by the conventions of OpenTelemetry
   /^(session\.(open|close)|token\.(create|revoke)|account\.(create|change)|agency\.(create|change)|case\.(create|change)|case\.member|administrator\.token)$/, // what the audit log tells of
 ];
 
