@@ -1,13 +1,13 @@
-/**
- * Idempotency keys: a POST that is sent again with its key is answered as the first one was, and not done again. The one gap: a process that dies
- * between the effect and the keeping of the answer lets the key go after two minutes; what must be unique is held so by the database as well.
- */
+/** Idempotency keys: a POST that is sent again with its key is answered as the first one was, and not done again. */
 import { createHash } from 'node:crypto';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { type Pool } from 'pg';
 import { Refusal } from './problem.ts';
 
-/** A request that has not answered after so long died with its process; its key is free again. */
+/**
+ * A request that has not answered after so long died with its process; its key is free again. The one gap: where it died between the effect and the
+ * keeping of the answer, the effect may come twice; what must be unique is held so by the database as well.
+ */
 const abandonedAfter = "interval '2 minutes'";
 const keptFor = "interval '24 hours'";
 
