@@ -1,7 +1,7 @@
-/** Commands that work on this machine's own installation: opened for them, closed whatever happens. */
+/** Commands that work on this machine's own installation: loaded and opened for them, closed whatever happens. Those that ask a service start without it. */
 import { availableParallelism } from 'node:os';
 import { type Config, readConfig } from '../config.ts';
-import { type Installation, openInstallation } from '../installation.ts';
+import { type Installation } from '../installation.ts';
 import { refuseUnusableDataFolder } from './data-folder.ts';
 
 export interface LocalFlags {
@@ -19,6 +19,7 @@ export async function withInstallation<T>(flags: LocalFlags, work: (installation
   };
   const config = configOf(flags);
   await refuseUnusableDataFolder(config.dataFolder);
+  const { openInstallation } = await import('../installation.ts');
   const installation = await openInstallation(config, onStage);
   try {
     return await work(installation);

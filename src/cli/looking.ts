@@ -1,10 +1,8 @@
 /** `list`, `show`, `cat`, `report`: in the installation of this machine, or at a service where one is named. */
 import { type Command } from 'commander';
-import { writeExaminationReport } from '../reports/assemble.ts';
-import { cat, chooseExamination, listAll, listFound, refuseOpenExamination, show } from './browse.ts';
 import { type LocalFlags, withInstallation } from './local.ts';
 import { type Add } from './main-job.ts';
-import { refuseFullFolder } from './process.ts';
+import { refuseFullFolder } from './out-folder.ts';
 import { readerGone } from './run.ts';
 import { connect, type ServiceFlags, withServerOptions } from './service/ask.ts';
 import { catEntry, type FilterFlags, fetchReport, listService, refuseFilters, showEntry, withFilters } from './service/found.ts';
@@ -25,6 +23,7 @@ export function addLooking(add: Add): void {
     async (id: string | undefined, flags: LookFlags & FilterFlags) => {
       if (asked(flags)) return listService(await connect(flags), id, flags, flags.json === true, process.stdout);
       refuseFilters(flags);
+      const { chooseExamination, listAll, listFound } = await import('./browse.ts');
       return withInstallation(flags, async (installation) => {
         if (id === undefined) await listAll(installation, flags.json === true, process.stdout);
         else await listFound(installation, await chooseExamination(installation, id), flags.json === true, process.stdout);
@@ -35,6 +34,7 @@ export function addLooking(add: Add): void {
     .option('--examination <id>', 'default: the newest')
     .action(async (locator: string, flags: LookFlags) => {
       if (asked(flags)) return showEntry(await connect(flags), flags.examination, locator, flags.json === true, process.stdout);
+      const { chooseExamination, show } = await import('./browse.ts');
       return withInstallation(flags, async (installation) =>
         show(installation, await chooseExamination(installation, flags.examination), locator, flags.json === true, process.stdout),
       );
@@ -44,6 +44,7 @@ export function addLooking(add: Add): void {
     .action(async (locator: string, flags: LookFlags) => {
       const signal = AbortSignal.any([stopSignal(), readerGone]);
       if (asked(flags)) return catEntry(await connect(flags), flags.examination, locator, process.stdout, signal);
+      const { cat, chooseExamination } = await import('./browse.ts');
       return withInstallation(flags, async (installation) =>
         cat(installation, await chooseExamination(installation, flags.examination), locator, process.stdout, signal, (line) =>
           process.stderr.write(line),
@@ -58,6 +59,10 @@ export function addReport(add: Add): void {
     .action(async (id: string | undefined, flags: LookFlags & { out: string }) => {
       await refuseFullFolder(flags.out);
       if (asked(flags)) return fetchReport(await connect(flags), id, flags.out, flags.json === true, process.stdout, stopSignal());
+      const [{ chooseExamination, refuseOpenExamination }, { writeExaminationReport }] = await Promise.all([
+        import('./browse.ts'),
+        import('../reports/assemble.ts'),
+      ]);
       return withInstallation(flags, async (installation) => {
         const chosen = await chooseExamination(installation, id);
         await refuseOpenExamination(installation, chosen);

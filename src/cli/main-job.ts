@@ -1,17 +1,13 @@
 /** `process`, `verify`, `doctor`, `demo`: the main job on this machine, without a service. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { furtherDigests } from '../config.ts';
-import { packageVersion } from '../installation.ts';
-import { demo } from './demo.ts';
-import { doctor } from './doctor.ts';
 import { configOf, type LocalFlags, withInstallation } from './local.ts';
 import { refuseDeceptiveNames } from './names.ts';
-import { processImages, refuseFullFolder } from './process.ts';
+import { refuseFullFolder } from './out-folder.ts';
 import { openProgress } from './progress.ts';
 import { stopSignal } from './stop-signal.ts';
 import { summaryLines } from './summary.ts';
 import { jsonLine } from './terminal.ts';
-import { runVerify } from './verify.ts';
 import { wholeNumber } from './whole-number.ts';
 
 /** Adds a command with the options that all of them have. */
@@ -41,6 +37,7 @@ async function runProcess(images: readonly string[], flags: ProcessFlags): Promi
     const view = openProgress(flags.json ? process.stdout : process.stderr, form, () => performance.now());
     const { case: caseReference, exhibit, examiner, digest: digests, out } = flags;
     const options = { images, caseReference, exhibit, examiner, digests, out };
+    const { processImages } = await import('./process.ts');
     const { status, reports } = await processImages(installation, options, view, signal);
     for (const report of reports) {
       process.stdout.write(flags.json ? jsonLine({ event: 'report', status, ...report }) : `${summaryLines(report).join('\n')}\n`);
@@ -68,6 +65,7 @@ export function addMainJob(add: Add): void {
     )
     .action(async (folder: string, flags: LocalFlags & { evidence: string[]; trust: string[] }) => {
       const { dataFolder, threads } = configOf(flags);
+      const [{ runVerify }, { packageVersion }] = await Promise.all([import('./verify.ts'), import('../installation.ts')]);
       const version = await packageVersion();
       const { evidence, trust, json = false } = flags;
       const write = (text: string) => process.stdout.write(text);
@@ -77,10 +75,12 @@ export function addMainJob(add: Add): void {
 
 export function addSetUp(add: Add): void {
   add('doctor', 'say what is found, missing, degraded').action(async (flags: LocalFlags) => {
+    const { doctor } = await import('./doctor.ts');
     process.exitCode = await doctor(configOf(flags), flags.json === true, process.stdout);
   });
   add('demo', 'run the main job on the image that comes with the program').action(async (flags: LocalFlags) => {
     const signal = stopSignal();
+    const { demo } = await import('./demo.ts');
     process.exitCode = await withInstallation(flags, (installation) => demo(installation, process.stdout, signal));
   });
 }

@@ -1,6 +1,7 @@
 /** The command line: reads arguments, calls, answers with an honest exit status. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Command } from 'commander';
-import { packageVersion } from '../installation.ts';
 import { addAdministrator } from './administrator.ts';
 import { addLooking, addReport } from './looking.ts';
 import { type Add, addMainJob, addSetUp } from './main-job.ts';
@@ -55,5 +56,6 @@ function program(version: string): Command {
 }
 
 await runCommand(async () => {
-  await program(await packageVersion()).parseAsync();
+  const { version } = JSON.parse(await readFile(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8')) as { version: string };
+  await program(version).parseAsync();
 });

@@ -6,7 +6,6 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { type Command } from 'commander';
 import { ApiError } from '../../client/api-error.ts';
 import { type Connection, path, type Query } from '../../client/connection.ts';
-import { manifestFile, reportFiles } from '../../reports/findings.ts';
 import { CommandError, exitCodes } from '../exit-codes.ts';
 import { formatBytes, jsonLine, visible } from '../terminal.ts';
 import { idOf } from './ask.ts';
@@ -167,6 +166,7 @@ export async function fetchReport(
   const draft = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.partial`);
   await mkdir(draft, { recursive: true, mode: 0o700 });
   try {
+    const { manifestFile, reportFiles } = await import('../../reports/findings.ts');
     const files = [...reportFiles, manifestFile];
     for (const name of files) await fetchFile(connection, path`/examinations/${examination}/report/${name}`, join(draft, name), signal);
     await rename(draft, target);
