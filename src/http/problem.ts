@@ -1,5 +1,6 @@
 /** What went wrong with a request, as RFC 9457 problem documents: a type for each of our codes, and never a word of what was hidden. */
 import { type FastifyReply } from 'fastify';
+import { isTransient } from '../store/transaction.ts';
 
 /** Ends a request. `code` stands in docs/ERRORS.md; `detail` says where, found, expected. */
 export class Refusal extends Error {
@@ -88,5 +89,7 @@ export function refusalOf(error: FastifyFailure, onFailure: (error: Error) => vo
   const status = error.statusCode ?? 500;
   if (status < 500) return new Refusal(status, status === 429 ? 'http.rate' : 'http.request', error.message);
   onFailure(error);
+  if (isTransient(error))
+    return new Refusal(503, 'http.busy', 'the database is away or has too much to do: ask again in a moment', { retryAfter: 2 });
   return new Refusal(status === 503 ? 503 : 500, 'http.failed', 'the request failed; the log of the server says why');
 }
