@@ -22,7 +22,7 @@ const noCodes: readonly RegExp[] = [
   /^exif\.(latitude|longitude)$/, // facts
   /^custodia\.(account|examination|unit|kind)$/, // settings of a transaction, attributes of spans
   /^http\.route$/, // the same, by the conventions of OpenTelemetry
-  /^(session\.(open|close)|token\.(create|revoke)|account\.(create|change)|agency\.(create|change)|case\.(create|change)|case\.member|administrator\.token)$/, // what the audit log tells of
+  /^(session\.(open|close)|token\.(create|revoke)|account\.(create|change)|agency\.(create|change)|case\.(create|change)|case\.member|administrator\.token|credential\.refused|request\.forged)$/, // what the audit log tells of
 ];
 
 /** Codes that a template makes, its holes as `<name>`, and what comes out of it; none where the template makes no code. */

@@ -18,12 +18,19 @@ export const sessionCookie = (secure: boolean): string => (secure ? '__Host-cust
 export async function identify(database: Pool, request: FastifyRequest, secure: boolean): Promise<Identity | null> {
   const header = request.headers.authorization;
   if (header !== undefined) return byToken(database, header);
-  const secret = request.cookies[sessionCookie(secure)];
-  if (secret === undefined || !isSessionSecret(secret)) return null;
+  const secret = presentedSecret(request, secure);
+  if (secret === null || !isSessionSecret(secret)) return null;
   const session = await findSession(database, digestOfSecret(secret));
   if (session === null) return null;
   const { id, accountId, agencyId, roles } = session;
   return { subject: { accountId, agencyId, roles, scopes: null }, credential: { kind: 'session', id } };
+}
+
+/** Whatever is given for a secret, of the form of one or not. */
+export function presentedSecret({ headers, cookies }: FastifyRequest, secure: boolean): string | null {
+  const { authorization } = headers;
+  if (authorization !== undefined) return authorization.startsWith('Bearer ') ? authorization.slice(7) : authorization;
+  return cookies[sessionCookie(secure)] ?? null;
 }
 
 async function byToken(database: Pool, header: string): Promise<Identity | null> {

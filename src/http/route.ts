@@ -15,6 +15,7 @@ import { type Action, type Resource, type Subject } from '../access/policy.ts';
 import { type Installation } from '../installation.ts';
 import { type ToldAuditEvent } from '../store/audit.ts';
 import { type GroupCommit } from '../store/group-commit.ts';
+import { type Strangers } from './strangers.ts';
 
 /** The kind of thing a request is about; its id is the route's parameter of the same name and `Id` (`:caseId`, `:unitId`, ...). */
 export type About = 'installation' | 'own' | 'agency' | 'account' | 'case' | 'exhibit' | 'examination' | 'unit' | 'upload';
@@ -74,6 +75,8 @@ export interface Service {
   readonly installation: Installation;
   /** Written in groups; what is added is durable once its promise is kept. */
   readonly audit: GroupCommit<ToldAuditEvent>;
+  /** Who is not let in, in the audit log. */
+  readonly strangers: Strangers;
   readonly passwords: PasswordChecker;
   /** Served by TLS, here or by a proxy in front: cookies are for TLS only. */
   readonly secure: boolean;

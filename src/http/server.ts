@@ -10,7 +10,7 @@ import Fastify, { type FastifyRequest, type RouteOptions } from 'fastify';
 import { createPasswordChecker } from '../access/password.ts';
 import { isAllowed } from '../access/policy.ts';
 import { asAccount } from '../store/as-account.ts';
-import { appendAudit } from '../store/audit.ts';
+import { appendAudit, type ToldAuditEvent } from '../store/audit.ts';
 import { groupCommit } from '../store/group-commit.ts';
 import { transaction } from '../store/transaction.ts';
 import { auditDecision } from './audit.ts';
@@ -22,6 +22,7 @@ import { notFound, Refusal, refusalOf, sendProblem } from './problem.ts';
 import { addRateLimits, type Rates } from './rate-limits.ts';
 import { findAbout } from './resources.ts';
 import { type Api, type DeclaredRoute, type RoutePolicy, type Routes, type Service } from './route.ts';
+import { createStrangers, noteUnaccepted } from './strangers.ts';
 import { traceRequests } from './traces.ts';
 
 export interface ServerOptions {
@@ -131,10 +132,13 @@ async function decide(request: FastifyRequest, service: Service): Promise<void> 
   const policy = request.is404 ? undefined : request.routeOptions.config.policy;
   if (policy === 'public') return;
   const identity = await identify(service.installation.database, request, service.secure);
-  if (identity === null) throw new Refusal(401, 'http.identity', 'expected a token (Authorization: Bearer ...) or a session');
+  if (identity === null) {
+    await noteUnaccepted(service, request);
+    throw new Refusal(401, 'http.identity', 'expected a token (Authorization: Bearer ...) or a session');
+  }
   request.subject = identity.subject;
   request.credential = identity.credential;
-  if (identity.credential.kind === 'session') refuseForgery(request);
+  if (identity.credential.kind === 'session') refuseForgery(request, service.strangers);
   if (policy === undefined) {
     await auditDecision(service, request, { action: 'unknown', allowed: false, found: null });
     throw notFound();
@@ -151,18 +155,24 @@ export interface ServiceSettings {
 }
 
 export function createService(installation: Service['installation'], { secure = false }: ServiceSettings = {}): Service {
-  const { database, signer } = installation;
+  const { database, signer, log } = installation;
   const looks = createLooks(installation);
+  const audit = groupCommit<ToldAuditEvent>((events) => transaction(database, (client) => appendAudit(client, signer.privateKey, events)));
+  const strangers = createStrangers((event) => {
+    audit.add(event).catch((error: unknown) => log.error({ err: error }, 'who was not let in could not be written into the audit log'));
+  });
   return {
     installation,
     secure,
     passwords: createPasswordChecker(),
-    audit: groupCommit((events) => transaction(database, (client) => appendAudit(client, signer.privateKey, events))),
+    strangers,
+    audit,
     read: (request, read) => asAccount(database, request.subject.accountId, read),
     looked: (request, look) => looks.add(request, look),
     async close() {
       await looks.close();
-      await this.audit.drain();
+      strangers.close();
+      await audit.drain();
     },
   };
 }

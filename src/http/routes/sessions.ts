@@ -20,7 +20,7 @@ export const sessionRoutes: Routes = (api, service) => {
     '/sessions',
     { config: { policy: 'public', rateLimit: { max: 30, timeWindow: 60_000 } }, schema: { body: SignIn } },
     async (request, reply) => {
-      refuseOtherOrigin(request);
+      refuseOtherOrigin(request, service.strangers);
       const { login, password } = request.body;
       const accountId = await checkedAccount(service, request, login, password);
       return reply.code(201).send(await startSession(service, request, reply, accountId, 'password'));
