@@ -1,9 +1,13 @@
-/** Keeps as many worker processes running on this host as the fleet's table says: starts them, stops them, and starts again what died. */
+/**
+ * Keeps as many worker processes running on this host as the fleet's table says: starts them, stops them, and starts again what died. Of several
+ * supervisors on one host (services that share it) one leads, and the others have none.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Pool } from 'pg';
 import { controlChannel, readFleet } from '../store/control.ts';
+import { candidate } from '../store/leader.ts';
 import { listen } from '../store/listen.ts';
 
 export interface SupervisorOptions {
@@ -38,6 +42,7 @@ const stopMs = 35_000;
 
 export function startSupervisor({ database, workArguments, onTrouble }: SupervisorOptions): Supervisor {
   const children = new Set<Child>();
+  const leader = candidate(database, `custodia fleet of ${hostname()}`);
   let waitMs = firstWaitMs;
   let startAgainAt = 0;
   let stopped = false;
@@ -73,8 +78,8 @@ export function startSupervisor({ database, workArguments, onTrouble }: Supervis
   };
   const look = async () => {
     try {
-      const fleet = await readFleet(database);
-      wanted = fleet.find(({ host }) => host === hostname())?.workers ?? 0;
+      const [leads, fleet] = await Promise.all([leader.leads(), readFleet(database)]);
+      wanted = leads ? (fleet.find(({ host }) => host === hostname())?.workers ?? 0) : 0;
       failing = false;
     } catch (error) {
       if (!failing) onTrouble('the fleet cannot be looked up: what runs goes on', error);
@@ -97,6 +102,7 @@ export function startSupervisor({ database, workArguments, onTrouble }: Supervis
       listener.close();
       for (const child of children) stopChild(child);
       await Promise.all([...children].map(({ exited }) => exited));
+      leader.close(); // not before: whoever leads next starts its own
     },
   };
 }
