@@ -65,7 +65,8 @@ function statusOf(found: readonly Check[]): number {
   return found.some(({ verdict }) => verdict === 'incomplete') ? exitCodes.untrusted : exitCodes.complete;
 }
 
-async function readTrust(
+/** What is given with `--trust`; nothing: the key of the installation at hand. */
+export async function readTrust(
   trust: readonly string[],
   dataFolder: string,
 ): Promise<{ fingerprints: Map<string, string>; keys: Map<string, KeyObject> }> {

@@ -2,7 +2,7 @@
 import { type KeyObject } from 'node:crypto';
 import { canonicalDigest, canonicalText } from './canonical.ts';
 import { type ChainFault, type ChainHead, lineDigest, type SealedLine } from './chain.ts';
-import { EnvelopeError, openEnvelope, sealEnvelope } from './dsse.ts';
+import { EnvelopeError, openEnvelope, sealEnvelope, UnknownSignerError } from './dsse.ts';
 import { statementType } from './event.ts';
 
 export const auditPredicateType = 'urn:custodia:audit-event:v1';
@@ -51,9 +51,12 @@ export function sealAuditEvent(head: ChainHead, event: AuditEvent, privateKey: K
   return { envelope, digest: lineDigest(envelope) };
 }
 
-export interface ReadAudit {
-  readonly events: readonly ChainedAuditEvent[];
+export interface AuditCheck {
+  /** The event of the next line, where it can be believed. */
+  add(line: string): ChainedAuditEvent | null;
   readonly faults: readonly ChainFault[];
+  /** Lines that cannot be judged: signed by a key that is not at hand. They are among the faults. */
+  readonly unknownSigners: number;
   readonly head: ChainHead;
   /** Events that are not among the lines: none in a whole log; in what an agency may see, those of others. */
   readonly missing: number;
@@ -63,31 +66,58 @@ export interface ReadAudit {
  * Checks every line: signature, form, rising sequence, digest of the line before where that is at hand. Goes on behind a fault. That the log was
  * not cut at its end shows only by a head that was kept elsewhere.
  */
-export function verifyAudit(lines: Iterable<string>, keys: ReadonlyMap<string, KeyObject>): ReadAudit {
-  const events: ChainedAuditEvent[] = [];
+export function checkAudit(keys: ReadonlyMap<string, KeyObject>): AuditCheck {
   const faults: ChainFault[] = [];
-  let head: ChainHead = { seq: -1, digest: '' };
-  let missing = 0;
+  const state = { unknownSigners: 0, missing: 0, head: { seq: -1, digest: '' } as ChainHead };
   let number = 0;
-  for (const line of lines) {
+  const fault = (message: string) => void faults.push({ line: number, message: `line ${number}: ${message}` });
+
+  function add(line: string): ChainedAuditEvent | null {
     number++;
-    const fault = (message: string) => void faults.push({ line: number, message: `line ${number}: ${message}` });
-    const event = openAuditEvent(line, keys, fault);
-    if (event === null) {
-      head = { seq: head.seq + 1, digest: lineDigest(line) };
-      continue;
-    }
-    events.push(event);
+    const { head } = state;
+    const event = openAuditEvent(line, keys, (error) => {
+      if (error instanceof UnknownSignerError) state.unknownSigners++;
+      fault(error.message);
+    });
+    state.head = { seq: event?.seq ?? head.seq + 1, digest: lineDigest(line) };
+    if (event === null) return null;
     if (event.seq <= head.seq) fault(`its sequence number is ${event.seq}, expected more than ${head.seq}`);
-    else if (event.seq > head.seq + 1) missing += event.seq - head.seq - 1;
+    else if (event.seq > head.seq + 1) state.missing += event.seq - head.seq - 1;
     else if (canonicalText(event.prev) !== canonicalText(head.seq < 0 ? null : { sha256: head.digest }))
       fault('it names another event before it than the one that stands there');
-    head = { seq: event.seq, digest: lineDigest(line) };
+    return event;
   }
-  return { events, faults, head, missing };
+  return {
+    add,
+    faults,
+    get unknownSigners() {
+      return state.unknownSigners;
+    },
+    get head() {
+      return state.head;
+    },
+    get missing() {
+      return state.missing;
+    },
+  };
 }
 
-function openAuditEvent(line: string, keys: ReadonlyMap<string, KeyObject>, fault: (message: string) => void): ChainedAuditEvent | null {
+export interface ReadAudit extends Pick<AuditCheck, 'faults' | 'head' | 'missing'> {
+  readonly events: readonly ChainedAuditEvent[];
+}
+
+/** `checkAudit` of lines that are all at hand. */
+export function verifyAudit(lines: Iterable<string>, keys: ReadonlyMap<string, KeyObject>): ReadAudit {
+  const check = checkAudit(keys);
+  const events: ChainedAuditEvent[] = [];
+  for (const line of lines) {
+    const event = check.add(line);
+    if (event !== null) events.push(event);
+  }
+  return { events, faults: check.faults, head: check.head, missing: check.missing };
+}
+
+function openAuditEvent(line: string, keys: ReadonlyMap<string, KeyObject>, fault: (error: Error) => void): ChainedAuditEvent | null {
   try {
     const statement = openEnvelope(line, keys).statement as ReturnType<typeof statementOf>;
     if (!isAuditStatement(statement)) throw new EnvelopeError('the signed statement is no audit event');
@@ -96,7 +126,7 @@ function openAuditEvent(line: string, keys: ReadonlyMap<string, KeyObject>, faul
     return statement.predicate;
   } catch (error) {
     if (!(error instanceof EnvelopeError || error instanceof TypeError)) throw error;
-    fault(error.message);
+    fault(error);
     return null;
   }
 }

@@ -31,6 +31,9 @@ export function sealEnvelope(statement: unknown, privateKey: KeyObject): string 
 /** Why an envelope is not to be believed: in words. */
 export class EnvelopeError extends Error {}
 
+/** It may be all right: the key to tell is missing. */
+export class UnknownSignerError extends EnvelopeError {}
+
 export interface OpenedEnvelope {
   readonly keyId: string;
   /** The payload, exactly as it was signed. */
@@ -47,7 +50,7 @@ export function openEnvelope(line: string, keys: ReadonlyMap<string, KeyObject>)
   if (signature === undefined || envelope.signatures.length !== 1)
     throw new EnvelopeError(`${envelope.signatures.length} signatures, expected one`);
   const key = keys.get(signature.keyid);
-  if (key === undefined) throw new EnvelopeError(`signed by ${signature.keyid}, whose key is not at hand`);
+  if (key === undefined) throw new UnknownSignerError(`signed by ${signature.keyid}, whose key is not at hand`);
   const payload = strictBase64(envelope.payload, 'payload');
   const sig = strictBase64(signature.sig, 'signature');
   if (!verify(null, preAuthEncoding(envelope.payloadType, payload), key, sig)) throw new EnvelopeError('the signature does not fit');

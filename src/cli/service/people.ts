@@ -4,6 +4,7 @@ import { agencyRoles, scopes } from '../../access/policy.ts';
 import { type Connection, path } from '../../client/connection.ts';
 import { wholeNumber } from '../whole-number.ts';
 import { accountId, agencyId, asks, group, idOf, type ServiceFlags } from './ask.ts';
+import { addAuditVerify } from './audit-verify.ts';
 import { collectOneOf, moment, oneOf, positiveNumber } from './option-values.ts';
 import { printDone, printOne, printRows, type Row } from './rows.ts';
 import { readSecretInput } from './secret-input.ts';
@@ -133,6 +134,7 @@ export function addAudit(program: Command): void {
     const query = { account: account === undefined ? undefined : await accountId(connection, account), action, outcome, from, to };
     await printRows(connection.all('/audit', query), ['seq', 'at', 'action', 'outcome', ['who', accountOf], 'route', 'about'], json, out);
   });
+  addAuditVerify(audit);
 }
 
 const accountOf = ({ account, address }: { account: string | null; address: string | null }): string =>
