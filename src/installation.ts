@@ -137,8 +137,8 @@ async function refuseOtherKey(database: Pool, { keyId }: Signer, dataFolder: str
   throw new Error(`key.other: the record in this database is signed by ${recorded}, and ${dataFolder} holds the key ${keyId}; ${expected}`);
 }
 
-/** An installation that works. A database that goes away while it starts is waited for, as it is by a worker that runs. */
-export async function openWithWorker(config: Config): Promise<{ installation: Installation; worker: WorkerProcess }> {
+/** An installation that works. A database that goes away while it starts is waited for, as it is by a worker that runs, until `stopped`. */
+export async function openWithWorker(config: Config, stopped: AbortSignal): Promise<{ installation: Installation; worker: WorkerProcess }> {
   const deadline = Date.now() + startPatienceMs;
   while (true) {
     try {
@@ -150,7 +150,7 @@ export async function openWithWorker(config: Config): Promise<{ installation: In
         throw error;
       }
     } catch (error) {
-      if (!isTransient(error) || Date.now() > deadline) throw error;
+      if (!isTransient(error) || Date.now() > deadline || stopped.aborted) throw error;
       await sleep(500);
     }
   }

@@ -1,9 +1,9 @@
 /** `custodia serve`: the API and a worker, until it is told to stop. */
 import { availableParallelism } from 'node:os';
-import closeWithGrace from 'close-with-grace';
 import { Command } from 'commander';
 import { refuseUnusableDataFolder } from './cli/data-folder.ts';
 import { CommandError, exitCodes } from './cli/exit-codes.ts';
+import { type Running, startGracefully } from './cli/graceful.ts';
 import { runCommand } from './cli/run.ts';
 import { jsonLine } from './cli/terminal.ts';
 import { portNumber, wholeNumber } from './cli/whole-number.ts';
@@ -52,10 +52,10 @@ async function answers({ database, log }: Installation): Promise<boolean> {
   }
 }
 
-async function serve(flags: Flags): Promise<void> {
+async function serve(flags: Flags, stopped: AbortSignal): Promise<Running> {
   const config = readConfig(flags, process.env, availableParallelism());
   await refuseUnusableDataFolder(config.dataFolder);
-  const { installation, worker } = await openWithWorker(config);
+  const { installation, worker } = await openWithWorker(config, stopped);
   try {
     const checks = async () => ({ database: await answers(installation), queue: worker.healthy() });
     const service = createService(installation, { secure: process.env.CUSTODIA_URL?.startsWith('https:') === true });
@@ -67,17 +67,22 @@ async function serve(flags: Flags): Promise<void> {
       rootRoutes: [healthRoutes({ checks }), metricsRoutes({ ofInstallation: true }), boardRoutes],
     });
     const address = await listen(api, flags);
-    const supervisor = superviseFleet(installation);
-    closeWithGrace({ delay: 30_000 }, async ({ err }) => {
-      if (err !== undefined) installation.log.error({ err }, 'stopping because of an error');
+    const token = await bootstrap(installation.database).catch(async (error: unknown) => {
       await api.close();
-      await supervisor.stop();
-      await worker.stop({ abort: true });
-      await installation.close();
+      throw error;
     });
-    const token = await bootstrap(installation.database);
+    const supervisor = superviseFleet(installation);
     process.stdout.write(flags.json ? jsonLine({ event: 'serving', address }) : `serving on ${address}\n`);
     if (token !== null) process.stdout.write(flags.json ? jsonLine({ event: 'administrator', token }) : firstStart(token));
+    return {
+      async stop(error) {
+        if (error !== undefined) installation.log.error({ err: error }, 'stopping because of an error');
+        await api.close();
+        await Promise.all([supervisor.stop(), worker.stop({ abort: true })]);
+        await installation.close();
+        await installation.exit(error === undefined ? 0 : 1);
+      },
+    };
   } catch (error) {
     await worker.stop({ abort: true });
     await installation.close();
@@ -105,4 +110,7 @@ async function listen(api: Api, { host, port }: Flags): Promise<string> {
   }
 }
 
-await runCommand(() => serve(readFlags()));
+await runCommand(async () => {
+  const flags = readFlags();
+  await startGracefully((stopped) => serve(flags, stopped));
+});

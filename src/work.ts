@@ -1,8 +1,8 @@
 /** `custodia work`: one more worker process, on this machine or another. */
 import { availableParallelism } from 'node:os';
-import closeWithGrace from 'close-with-grace';
 import { Command, Option } from 'commander';
 import { CommandError, exitCodes } from './cli/exit-codes.ts';
+import { type Running, startGracefully } from './cli/graceful.ts';
 import { runCommand } from './cli/run.ts';
 import { jsonLine } from './cli/terminal.ts';
 import { portNumber, wholeNumber } from './cli/whole-number.ts';
@@ -42,8 +42,13 @@ if (process.argv.includes('--supervised')) endWithSupervisor();
 
 await runCommand(async () => {
   const flags = readFlags();
+  const { worker } = await startGracefully((stopped) => start(flags, stopped));
+  void worker.drained.then(() => process.kill(process.pid, 'SIGTERM')); // nothing is held any more: ended as any other time, with status 0
+});
+
+async function start(flags: Flags, stopped: AbortSignal): Promise<Running & { readonly worker: WorkerProcess }> {
   const config = readConfig(flags, process.env, availableParallelism());
-  const { installation, worker } = await openWithWorker(config);
+  const { installation, worker } = await openWithWorker(config, stopped);
   const { threads, concurrency } = config;
   process.stdout.write(
     flags.json
@@ -51,9 +56,15 @@ await runCommand(async () => {
       : `worker ${worker.id}: ${threads} threads, ${concurrency} units at once\n`,
   );
   const ops = flags.metricsPort === undefined ? null : await serveOps(installation, worker, flags.metricsHost, flags.metricsPort);
-  stopInOrder(installation, worker, watchOver(installation, worker), ops);
-  void worker.drained.then(() => process.kill(process.pid, 'SIGTERM')); // nothing is held any more: ended as any other time, with status 0
-});
+  const watchdog = watchOver(installation, worker);
+  return {
+    worker,
+    async stop(error) {
+      clearInterval(watchdog);
+      await stopInOrder(installation, worker, ops, error);
+    },
+  };
+}
 
 /** Whoever started this process holds its standard input; with that process gone, even by SIGKILL, it ends. Also while it still starts. */
 function endWithSupervisor(): void {
@@ -85,18 +96,15 @@ function watchOver(installation: Installation, worker: WorkerProcess): NodeJS.Ti
   }, 5000);
 }
 
-function stopInOrder(installation: Installation, worker: WorkerProcess, watchdog: NodeJS.Timeout, ops: Api | null): void {
-  closeWithGrace({ delay: 30_000 }, async ({ err }) => {
-    if (err !== undefined) installation.log.error({ err }, 'stopping because of an error');
-    clearInterval(watchdog);
-    await ops?.close();
-    try {
-      await worker.stop({ abort: true });
-      await installation.close();
-    } catch (error) {
-      installation.log.error({ err: error }, 'not everything could be given back: other workers find it');
-      await installation.exit(1);
-    }
-    await installation.exit(err === undefined ? 0 : 1);
-  });
+async function stopInOrder(installation: Installation, worker: WorkerProcess, ops: Api | null, error: Error | undefined): Promise<void> {
+  if (error !== undefined) installation.log.error({ err: error }, 'stopping because of an error');
+  await ops?.close();
+  try {
+    await worker.stop({ abort: true });
+    await installation.close();
+  } catch (failure) {
+    installation.log.error({ err: failure }, 'not everything could be given back: other workers find it');
+    await installation.exit(1);
+  }
+  await installation.exit(error === undefined ? 0 : 1);
 }
