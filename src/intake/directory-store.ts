@@ -21,6 +21,11 @@ export function directoryStore(folder: string): ObjectStore {
     async adopt(uploadId, sha256, size) {
       for (const step of adoptionSteps(incomingPath(uploadId), objectPath(sha256), size)) await step();
     },
+    async isAdopted(uploadId, sha256) {
+      const [incoming, object] = [await stateAt(incomingPath(uploadId)), await stateAt(objectPath(sha256))];
+      if (object === null) return false;
+      return incoming === null || (incoming.ino === object.ino && incoming.dev === object.dev);
+    },
     sizeOf: (sha256) => sizeAt(objectPath(sha256)),
     discard: (uploadId) => rm(incomingPath(uploadId), { force: true }),
     async incoming() {
@@ -111,9 +116,11 @@ async function syncFile(path: string): Promise<void> {
 
 const syncFolder = syncFile;
 
+const stateAt = (path: string) => stat(path, { bigint: true }).catch(orWhenMissing(null));
+
 async function sizeAt(path: string): Promise<number | null> {
-  const found = await stat(path).catch(orWhenMissing(null));
-  return found?.size ?? null;
+  const found = await stateAt(path);
+  return found === null ? null : Number(found.size);
 }
 
 const orWhenMissing =

@@ -12,6 +12,8 @@ export interface ObjectStore {
   incomingPath(uploadId: string): string;
   /** Gives what came in its name by content. Twice is as good as once, and a crash in between leaves nothing or a whole object. */
   adopt(uploadId: string, sha256: string, size: number): Promise<void>;
+  /** Whether the object of this digest is what came in by this upload, as far as it has been given its name: a crash may have come in between. */
+  isAdopted(uploadId: string, sha256: string): Promise<boolean>;
   /** Size of an object; null where there is none. */
   sizeOf(sha256: string): Promise<number | null>;
   objectPath(sha256: string): string;

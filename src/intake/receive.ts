@@ -3,7 +3,9 @@ import { createHash, type Hash, randomUUID } from 'node:crypto';
 import { type Pool } from 'pg';
 import { beginChecking, holdUpload, readUpload, releaseUpload, type Upload } from '../store/uploads.ts';
 import { IntakeError } from './intake-error.ts';
+import { keepLease } from './lease.ts';
 import { type Appending, type ObjectStore } from './object-store.ts';
+import { withPatience } from './patience.ts';
 
 /** tus 1.0, extension Checksum. */
 export const checksumAlgorithms = ['sha256', 'sha1', 'md5'] as const;
@@ -35,7 +37,7 @@ export interface Received {
   readonly complete: boolean;
 }
 
-/** A writer that died lets go after so long; a living one renews at a third of it, and stops by itself before it is over. */
+/** A writer that died lets go after so long. */
 export const leaseMs = 3000;
 
 /** Throws IntakeError. What came before a connection broke is kept, unless it had a checksum that now nobody can compare. */
@@ -43,10 +45,13 @@ export async function receive(context: ReceiveContext, delivery: Delivery): Prom
   const { database, store } = context;
   const { uploadId } = delivery;
   const holder = randomUUID();
-  if (await context.isShort()) throw noRoom();
+  await demandRoom(context);
   const upload = await holdUpload(database, uploadId, { status: 'receiving', holder, leaseMs });
   if (upload === null) throw whyNotHeld(await readUpload(database, uploadId));
   try {
+    // what is told of where it comes from must be true
+    if (upload.origin !== 'upload')
+      throw new IntakeError('upload.fetched', 'it is fetched by the service itself, nothing can be sent to it');
     const appending = await store.append(uploadId, delivery.offset);
     let offset: number;
     try {
@@ -68,7 +73,10 @@ function whyNotHeld(upload: Upload | null): IntakeError {
   return new IntakeError('upload.ended', `the upload is ${upload?.status ?? 'gone'}, expected one that still receives`);
 }
 
-const noRoom = () => new IntakeError('disk.short', 'the store has too little room left: it takes no more until there is some again');
+async function demandRoom({ isShort }: ReceiveContext): Promise<void> {
+  if (await isShort())
+    throw new IntakeError('disk.short', 'the store has too little room left: it takes no more until there is some again');
+}
 
 interface Writing {
   readonly upload: Upload;
@@ -79,7 +87,8 @@ interface Writing {
 async function write(context: ReceiveContext, delivery: Delivery, { upload, holder, appending }: Writing): Promise<number> {
   const size = Number(upload.size);
   const hash = delivery.checksum === null ? null : createHash(delivery.checksum.algorithm);
-  const lease = keepLease(context, upload.id, holder);
+  const { database } = context;
+  const lease = keepLease({ database, uploadId: upload.id, holder, leaseMs, mayGoOn: () => demandRoom(context) });
   let offset = delivery.offset;
   try {
     for await (const bytes of withPatience(delivery.bytes, context.idleMs, AbortSignal.any([delivery.signal, lease.lost]))) {
@@ -94,7 +103,8 @@ async function write(context: ReceiveContext, delivery: Delivery, { upload, hold
     return offset;
   } catch (error) {
     const isWorthless = hash !== null || (error instanceof IntakeError && error.code === 'upload.too-long');
-    if (isWorthless) await appending.takeBack();
+    // whoever took over may have brought it to its end: what lies there then is evidence, and not ours to cut
+    if (isWorthless && (await lease.isHeld())) await appending.takeBack();
     await appending.sync();
     throw error;
   } finally {
@@ -108,54 +118,4 @@ function compare(checksum: Checksum | null, hash: Hash | null): void {
     'upload.checksum',
     `${checksum.algorithm} of this part is not the one that was sent with it: the part was not taken`,
   );
-}
-
-interface Lease {
-  readonly lost: AbortSignal;
-  /** Throws IntakeError where it was not renewed in time: somebody else may write by now. */
-  demand(): void;
-  end(): void;
-}
-
-function keepLease({ database, isShort }: ReceiveContext, uploadId: string, holder: string): Lease {
-  const controller = new AbortController();
-  let renewedAt = performance.now();
-  const renew = async () => {
-    const asked = performance.now();
-    if (await isShort()) return controller.abort(noRoom());
-    const held = await holdUpload(database, uploadId, { status: 'receiving', holder, leaseMs });
-    if (held === null) controller.abort(new IntakeError('upload.ended', 'the upload was ended or taken over meanwhile'));
-    else renewedAt = asked;
-  };
-  // a renewal that fails is made up for by the next one, or the lease runs out
-  const timer = setInterval(() => void renew().catch(() => undefined), leaseMs / 3);
-  return {
-    lost: controller.signal,
-    demand() {
-      if (performance.now() - renewedAt > leaseMs * 0.8)
-        throw new IntakeError('upload.busy', 'the hold on the upload could not be renewed in time');
-    },
-    end: () => clearInterval(timer),
-  };
-}
-
-/** Hands on what comes, and throws where nothing comes for too long, or where it must stop. */
-async function* withPatience(bytes: AsyncIterable<Uint8Array>, idleMs: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const iterator = bytes[Symbol.asyncIterator]();
-  const stopped = Promise.withResolvers<never>();
-  stopped.promise.catch(() => undefined); // heard where it is raced with what comes
-  const onAbort = () => stopped.reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
-  try {
-    while (true) {
-      const idle = Promise.withResolvers<never>();
-      const timer = setTimeout(() => idle.reject(new IntakeError('upload.idle', `nothing came for ${idleMs} ms`)), idleMs);
-      const next = await Promise.race([iterator.next(), idle.promise, stopped.promise]).finally(() => clearTimeout(timer));
-      if (next.done === true) return;
-      yield next.value;
-    }
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type Logger } from 'pino';
 import { expireUploads, holdUpload, openUploads, readUpload, releaseUpload, type Upload, waitingUploads } from '../store/uploads.ts';
 import { type CheckContext, checkUpload } from './check.ts';
-import { IntakeError } from './intake-error.ts';
+import { keepLease } from './lease.ts';
 import { fetchUpload } from './s3-fetch.ts';
 import { type IntakeSettings } from './settings.ts';
 
@@ -24,26 +24,34 @@ export interface Runner {
 const lookMs = 1000;
 const clearMs = 60_000;
 const leaseMs = 15_000;
+/** What failed for a reason of ours is tried again after so long: it must not keep others waiting. */
+const againMs = 3000;
+/** So many are checked at once, and so many fetched: what takes days to fetch holds up no check. */
 const atOnce = 2;
+const lanes = ['checking', 'receiving'] as const;
+type LaneStatus = (typeof lanes)[number];
 
 export function startRunner(context: RunnerContext, signal: AbortSignal): Runner {
-  const underWay = new Map<string, Promise<void>>();
+  const underWay = new Map<string, { readonly lane: LaneStatus; readonly ended: Promise<void> }>();
   let wake: () => void = () => undefined;
   let clearedAt = Number.NEGATIVE_INFINITY;
+  const fill = async (lane: LaneStatus) => {
+    for (const { id } of await waitingUploads(context.database, lane, atOnce * 2)) {
+      if ([...underWay.values()].filter((work) => work.lane === lane).length >= atOnce) return;
+      if (underWay.has(id)) continue;
+      const ended = takeOn(context, id, lane, signal).finally(() => {
+        underWay.delete(id);
+        wake();
+      });
+      underWay.set(id, { lane, ended });
+    }
+  };
   const look = async () => {
     if (performance.now() - clearedAt > clearMs) {
       clearedAt = performance.now();
       await clearAway(context);
     }
-    for (const upload of await waitingUploads(context.database, atOnce * 2)) {
-      if (underWay.size >= atOnce) return;
-      if (underWay.has(upload.id)) continue;
-      const work = takeOn(context, upload, signal).finally(() => {
-        underWay.delete(upload.id);
-        wake();
-      });
-      underWay.set(upload.id, work);
-    }
+    for (const lane of lanes) await fill(lane);
   };
   const run = async () => {
     while (!signal.aborted) {
@@ -53,7 +61,7 @@ export function startRunner(context: RunnerContext, signal: AbortSignal): Runner
       await look().catch((error) => context.log.warn({ err: error }, 'intake: looking for what is to be done failed'));
       await Promise.race([woken, pause(lookMs, signal)]);
     }
-    await Promise.all(underWay.values());
+    await Promise.all([...underWay.values()].map(({ ended }) => ended));
   };
   return { nudge: () => wake(), ended: run() };
 }
@@ -71,51 +79,40 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** One upload, held by this process; what fails for a reason of ours is tried again later. */
-async function takeOn(context: RunnerContext, { id, status }: Upload, closing: AbortSignal): Promise<void> {
+/** One upload, held by this process. */
+async function takeOn(context: RunnerContext, id: string, status: LaneStatus, closing: AbortSignal): Promise<void> {
   const { database, log } = context;
   const holder = randomUUID();
   try {
-    const upload = status === 'receiving' || status === 'checking' ? await holdUpload(database, id, { status, holder, leaseMs }) : null;
+    const upload = await holdUpload(database, id, { status, holder, leaseMs });
     if (upload === null) return;
-    const lost = new AbortController();
-    const signal = AbortSignal.any([closing, lost.signal]);
-    const renewal = setInterval(() => void renew(context, { id, holder, lost }), leaseMs / 3);
+    const lease = keepLease({ database, uploadId: id, holder, leaseMs });
+    let pauseMs = againMs;
     try {
-      const complete = upload.status === 'checking' || (await fetchUpload(context, upload, holder, signal));
-      const now = complete ? await readUpload(database, id) : null;
-      if (!complete) await pause(lookMs, signal);
-      if (now?.status === 'checking') await checkUpload(context, now, signal);
-      const ended = await readUpload(database, id);
-      if (ended !== null && ended.ended_at !== null) await context.onEnded(ended);
+      const signal = AbortSignal.any([closing, lease.lost]);
+      const held = { ...upload, holder };
+      if (status === 'checking') await checkUpload(context, held, signal);
+      else if (!(await fetchUpload(context, held, lease, signal))) return;
+      pauseMs = 0;
     } finally {
-      clearInterval(renewal);
-      await releaseUpload(database, id, holder);
+      lease.end();
+      await releaseUpload(database, id, holder, closing.aborted ? 0 : pauseMs);
+      await tellEnd(context, id);
     }
   } catch (error) {
     if (!closing.aborted) log.warn({ err: error, upload: id }, 'intake: an upload could not be brought to its end, it is tried again');
-    await pause(lookMs, closing);
   }
 }
 
-async function renew(
-  { database, log }: RunnerContext,
-  { id, holder, lost }: { id: string; holder: string; lost: AbortController },
-): Promise<void> {
-  try {
-    const upload = await readUpload(database, id);
-    const status = upload?.status;
-    const isOurs =
-      (status === 'receiving' || status === 'checking') && (await holdUpload(database, id, { status, holder, leaseMs })) !== null;
-    if (!isOurs && upload?.ended_at !== null) lost.abort(new IntakeError('upload.ended', 'the upload was given up'));
-  } catch (error) {
-    log.warn({ err: error, upload: id }, 'intake: a hold could not be renewed, it is tried again');
-  }
+async function tellEnd({ database, onEnded }: RunnerContext, id: string): Promise<void> {
+  const upload = await readUpload(database, id);
+  if (upload !== null && upload.ended_at !== null) await onEnded(upload);
 }
 
 /** Uploads that were left alone have failed; what lies incoming for none that is open is garbage. */
-async function clearAway({ database, store, settings }: RunnerContext): Promise<void> {
-  await expireUploads(database, settings.expiryMs);
+async function clearAway(context: RunnerContext): Promise<void> {
+  const { database, store, settings } = context;
+  for (const id of await expireUploads(database, settings.expiryMs)) await tellEnd(context, id);
   const lying = await store.incoming();
   const open = await openUploads(
     database,

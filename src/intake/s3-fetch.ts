@@ -1,8 +1,11 @@
 /** Streams an object of S3 into the store; begun again after a break or a restart it goes on where it stopped. */
 import { type Pool } from 'pg';
 import { beginChecking, endUpload, type Upload } from '../store/uploads.ts';
+import { type HeldUpload } from './check.ts';
 import { IntakeError } from './intake-error.ts';
+import { type Lease } from './lease.ts';
 import { type ObjectStore } from './object-store.ts';
+import { withPatience } from './patience.ts';
 import { openObject } from './s3.ts';
 import { type IntakeSettings } from './settings.ts';
 
@@ -17,20 +20,25 @@ export interface FetchContext {
 const lookAfter = 64 * 1024 * 1024;
 
 /** True when all has come. False where it ended for good, or where the disk is short and it has to wait. Throws what may be tried again. */
-export async function fetchUpload(context: FetchContext, upload: Upload, holder: string, signal: AbortSignal): Promise<boolean> {
+export async function fetchUpload(context: FetchContext, upload: HeldUpload, lease: Lease, signal: AbortSignal): Promise<boolean> {
   const { database, store } = context;
+  const { id, holder } = upload;
   try {
-    if (!(await stream(context, upload, signal))) return false;
-    return await beginChecking(database, upload.id, holder);
+    if (!(await stream(context, upload, lease, signal))) return false;
+    return await beginChecking(database, id, holder);
   } catch (error) {
-    if (!(error instanceof IntakeError) || signal.aborted) throw error;
-    await endUpload(database, upload.id, { status: 'failed', problem: error });
-    await store.discard(upload.id);
+    const isPassing = !(error instanceof IntakeError) || passing.has(error.code);
+    if (isPassing || signal.aborted) throw error;
+    if (await endUpload(database, id, { status: 'failed', problem: error, holder })) await store.discard(id);
     return false;
   }
 }
 
-async function stream({ store, settings, isShort }: FetchContext, upload: Upload, signal: AbortSignal): Promise<boolean> {
+/** What another try may mend: a store that fell silent, a hold that was lost. */
+const passing: ReadonlySet<string> = new Set(['s3.silent', 'upload.idle', 'upload.busy', 'upload.offset']);
+
+async function stream(context: FetchContext, upload: Upload, lease: Lease, signal: AbortSignal): Promise<boolean> {
+  const { store, settings, isShort } = context;
   const source = settings.sources.find(({ name }) => name === upload.source);
   if (source === undefined) throw new IntakeError('s3.source', `the S3 source '${upload.source}' is not configured any more`);
   await store.begin(upload.id);
@@ -42,12 +50,12 @@ async function stream({ store, settings, isShort }: FetchContext, upload: Upload
   try {
     const body = await openObject(source, upload.source_key!, upload.source_etag!, offset, signal);
     let lookAt = offset + lookAfter;
-    const abort = () => void body.destroy(signal.reason);
-    signal.addEventListener('abort', abort, { once: true });
+    body.on('error', () => undefined); // told to whoever reads; nobody does any more once it is given up
     try {
-      for await (const bytes of body as AsyncIterable<Uint8Array>) {
+      for await (const bytes of withPatience(body, settings.idleMs, signal)) {
         if (offset + bytes.length > size)
           throw new IntakeError('s3.answer', `source '${source.name}': sent more than the ${size} bytes it told`);
+        lease.demand();
         await appending.write(bytes);
         offset += bytes.length;
         if (offset < lookAt) continue;
@@ -55,7 +63,7 @@ async function stream({ store, settings, isShort }: FetchContext, upload: Upload
         lookAt = offset + lookAfter;
       }
     } finally {
-      signal.removeEventListener('abort', abort);
+      body.destroy();
     }
     return offset === size;
   } finally {

@@ -33,10 +33,13 @@ export interface S3Object {
 
 /** Throws IntakeError (`s3....`). */
 export async function describeObject(source: S3Source, key: string, signal: AbortSignal): Promise<S3Object> {
+  refuseKey(key);
   const found = await load();
   try {
     const command = new found.HeadObjectCommand({ Bucket: source.bucket, Key: key });
-    const { ContentLength: size, ETag: etag } = await clientFor(found, source).send(command, { abortSignal: signal });
+    const { ContentLength: size, ETag: etag } = await withinTime(source, signal, (abortSignal) =>
+      clientFor(found, source).send(command, { abortSignal }),
+    );
     if (size === undefined || etag === undefined)
       throw new IntakeError('s3.answer', `source '${source.name}': answered without size or ETag`);
     if (size === 0) throw new IntakeError('s3.empty', `source '${source.name}': the object has no bytes`);
@@ -46,12 +49,20 @@ export async function describeObject(source: S3Source, key: string, signal: Abor
   }
 }
 
+/** A key stands in an address as it is: what a proxy or store reads as a step out of the bucket is refused, whoever would follow it. */
+function refuseKey(key: string): void {
+  if (key.split(/[/\\]/).some((part) => part === '.' || part === '..') || /\p{Cc}|\p{Cs}/u.test(key))
+    throw new IntakeError('s3.key', 'expected a key without controls and without . and .. between its slashes');
+}
+
 /** From `offset` to the end, as long as the object is still the one of this ETag. */
 export async function openObject(source: S3Source, key: string, etag: string, offset: number, signal: AbortSignal): Promise<Readable> {
   const found = await load();
   try {
     const command = new found.GetObjectCommand({ Bucket: source.bucket, Key: key, Range: `bytes=${offset}-`, IfMatch: etag });
-    const { Body, ETag, ContentRange } = await clientFor(found, source).send(command, { abortSignal: signal });
+    const { Body, ETag, ContentRange } = await withinTime(source, signal, (abortSignal) =>
+      clientFor(found, source).send(command, { abortSignal }),
+    );
     if (ETag !== undefined && ETag !== etag)
       throw new IntakeError('s3.changed', `source '${source.name}': the object is another one than at first`);
     if (ContentRange?.startsWith(`bytes ${offset}-`) !== true)
@@ -59,6 +70,22 @@ export async function openObject(source: S3Source, key: string, etag: string, of
     return Body as Readable;
   } catch (error) {
     throw refusalOf(source, error);
+  }
+}
+
+const answerMs = 30_000;
+
+/** Of an answer the head: what comes behind it is waited for by whoever reads it. Throws IntakeError (`s3.silent`). */
+async function withinTime<T>({ name }: S3Source, signal: AbortSignal, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), answerMs);
+  try {
+    return await ask(AbortSignal.any([signal, late.signal]));
+  } catch (error) {
+    if (late.signal.aborted) throw new IntakeError('s3.silent', `source '${name}': no answer within ${answerMs / 1000} seconds`);
+    throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

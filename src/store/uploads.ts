@@ -99,11 +99,27 @@ export async function holdUpload(
   return held ?? null;
 }
 
-/** Given back: the next one need not wait until the lease is over. */
-export async function releaseUpload(pool: Pool, uploadId: string, holder: string): Promise<void> {
+/** False where somebody else holds it by now, or where it has ended. */
+export async function renewHold(
+  pool: Pool,
+  uploadId: string,
+  { holder, leaseMs }: { readonly holder: string; readonly leaseMs: number },
+): Promise<boolean> {
+  const { numUpdatedRows } = await queries(pool)
+    .updateTable('upload')
+    .set({ held_until: heldUntil(leaseMs), touched_at: now })
+    .where('id', '=', uploadId)
+    .where('status', 'in', ['receiving', 'checking'])
+    .where('holder', '=', holder)
+    .executeTakeFirstOrThrow();
+  return numUpdatedRows === 1n;
+}
+
+/** Given back: the next one need not wait until the lease is over, but for `pauseMs` where it is not to be tried again at once. */
+export async function releaseUpload(pool: Pool, uploadId: string, holder: string, pauseMs = 0): Promise<void> {
   await queries(pool)
     .updateTable('upload')
-    .set({ holder: null, held_until: null, touched_at: now })
+    .set({ holder: null, held_until: pauseMs === 0 ? null : heldUntil(pauseMs), touched_at: now })
     .where('id', '=', uploadId)
     .where('holder', '=', holder)
     .execute();
@@ -127,13 +143,21 @@ export async function keepDigest(pool: Pool, uploadId: string, sha256: string): 
   await queries(pool).updateTable('upload').set({ sha256 }).where('id', '=', uploadId).where('status', '=', 'checking').execute();
 }
 
-/** False where it has ended already. */
+export interface UploadEnd {
+  readonly status: 'accepted' | 'failed' | 'cancelled';
+  readonly problem?: { readonly code: string; readonly message: string };
+  /** Where only its holder may say so. */
+  readonly holder?: string;
+}
+
+/** False where it has ended already, or where somebody else holds it. */
 export async function endUpload(
   connection: Pool | PoolClient,
   uploadId: string,
-  end: { readonly status: 'accepted' | 'failed' | 'cancelled'; readonly problem?: { readonly code: string; readonly message: string } },
+  end: UploadEnd,
   from: readonly UploadStatus[] = ['receiving', 'checking'],
 ): Promise<boolean> {
+  const { holder } = end;
   const { numUpdatedRows } = await queries(connection)
     .updateTable('upload')
     .set({
@@ -146,16 +170,18 @@ export async function endUpload(
     })
     .where('id', '=', uploadId)
     .where('status', 'in', [...from])
+    .$if(holder !== undefined, (query) => query.where('holder', '=', holder!))
     .executeTakeFirstOrThrow();
   return numUpdatedRows === 1n;
 }
 
-/** Of uploads that nobody holds: those to be checked, and those to be fetched from S3. The oldest first. */
-export async function waitingUploads(pool: Pool, limit: number): Promise<Upload[]> {
+/** Of uploads that nobody holds: those to be checked, or those to be fetched from S3. The oldest first. */
+export async function waitingUploads(pool: Pool, status: 'checking' | 'receiving', limit: number): Promise<Upload[]> {
   return queries(pool)
     .selectFrom('upload')
     .selectAll()
-    .where((or) => or.or([or('status', '=', 'checking'), or.and([or('status', '=', 'receiving'), or('origin', '=', 's3')])]))
+    .where('status', '=', status)
+    .$if(status === 'receiving', (query) => query.where('origin', '=', 's3'))
     .where((or) => or.or([or('held_until', 'is', null), or('held_until', '<', now)]))
     .orderBy('created_at')
     .limit(limit)
