@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError } from '../database-error.ts';
@@ -16,12 +17,18 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
+/** A sixteenth of the memory: pages of a search come from there. It is taken when it is first written to, so that a small installation never has it all. */
+const sharedMegabytes = () => {
+  const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+  return Math.min(1024, Math.max(128, Math.floor(memory / 16 / 1024 ** 2)));
+};
+
 const settings = (port: number) => ({
   listen_addresses: '127.0.0.1',
   port,
   unix_socket_directories: '',
   max_connections: 200,
-  shared_buffers: '128MB',
+  shared_buffers: `${sharedMegabytes()}MB`,
   fsync: 'on',
   full_page_writes: 'on',
   synchronous_commit: 'on',

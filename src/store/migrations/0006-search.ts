@@ -127,7 +127,7 @@ const tables = [
   'create table moment_small partition of moment for values from (minvalue) to (0)',
 ];
 
-/** Of `found` or of one of its partitions. An index takes 2,704 bytes of a text at most: 600 characters are 2,400. */
+/** Of `found` and of each of its partitions. An index takes 2,704 bytes of a text at most: 600 characters are 2,400. */
 export const foundIndexes = (table: string): string[] => [
   `alter table ${table} add primary key (key, ordinal)`,
   `create unique index on ${table} (key, locator)`,
@@ -142,19 +142,25 @@ export const foundIndexes = (table: string): string[] => [
   `create index on ${table} using hash (md5)`,
   `create index on ${table} using hash (sha1)`,
   `create index on ${table} using hash (sha256)`,
-  // words and patterns; where pg_trgm and btree_gin are not installed (they come with PostgreSQL) a search by pattern reads all names
+];
+
+/**
+ * Words, patterns and what few entries have; where pg_trgm and btree_gin are not installed (they come with PostgreSQL) a search by pattern reads all names.
+ * Of partitions only: where each has one examination, a list of all of its rows under `key` would be read for every question.
+ */
+export const wordIndex = (table: string, isShared: boolean): string =>
   `do $$ begin
      if (select count(*) from pg_extension where extname in ('pg_trgm', 'btree_gin')) = 2 then
-       create index on ${table} using gin (key, words, folded gin_trgm_ops, facts jsonb_path_ops, codes, extension, media_type);
+       create index on ${table} using gin (${isShared ? 'key, ' : ''}words, folded gin_trgm_ops, facts jsonb_path_ops, codes, extension, media_type);
      else
        create index on ${table} using gin (words, facts jsonb_path_ops, codes);
      end if;
-   end $$`,
-];
+   end $$`;
 
+/** With all that a timeline is cut by: answered without a look at the rows, which are in another order. */
 export const momentIndexes = (table: string): string[] => [
-  `alter table ${table} add primary key (key, ordinal, nth)`,
-  `create index on ${table} (key, at, ordinal, nth)`,
+  `alter table ${table} add primary key (key, ordinal, nth) include (at, kind)`,
+  `create index on ${table} (key, at, ordinal, nth) include (kind)`,
 ];
 
 const extensions = `do $$ begin
@@ -184,7 +190,8 @@ const walls = [
   'create index problem_code on problem (examination_id, code, locator, id)',
 ];
 
+const indexes = [...foundIndexes('found'), wordIndex('found_small', true), ...momentIndexes('moment')];
+
 export async function up(database: Kysely<unknown>): Promise<void> {
-  for (const statement of [...functions, ...tables, extensions, ...foundIndexes('found'), ...momentIndexes('moment'), ...walls])
-    await sql.raw(statement).execute(database);
+  for (const statement of [...functions, ...tables, extensions, ...indexes, ...walls]) await sql.raw(statement).execute(database);
 }
