@@ -1,4 +1,5 @@
 /** What may be decided about examinations and units while they run. Each decision is an event of the ledger, in the transaction that makes it true. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Pool, type PoolClient } from 'pg';
 import { type CustodyEvent } from '../custody/event.ts';
 import {
@@ -13,6 +14,7 @@ import {
   updateExamination,
 } from '../store/control.ts';
 import { type ExaminationStatus } from '../store/schema.ts';
+import { dropSearch } from '../store/search-index.ts';
 import { transaction } from '../store/transaction.ts';
 import { type Recorder } from './recorder.ts';
 import { type UnitQueue } from './unit-queue.ts';
@@ -95,7 +97,7 @@ export async function cancelExamination(control: Control, examinationId: string,
     return {};
   });
   // apart from the transaction above: a unit that is just committing holds its row and waits for the examination's
-  await cancelUnits(control.database, examinationId);
+  for (let patience = 20; patience > 0 && (await cancelUnits(control.database, examinationId)) > 0; patience--) await sleep(25);
   await notifyControl(control.database);
 }
 
@@ -201,6 +203,7 @@ async function voidConclusion(client: PoolClient, examinationId: string): Promis
     `update unit set status = 'cancelled', fence = fence + 1, finished_at = clock_timestamp(), reason = 'void: work was begun anew' where ${ours}`,
     [examinationId],
   );
+  await dropSearch(client, examinationId);
 }
 
 /** Gives up an open unit: the next worker records why and what is missing for it, and the examination goes on without. */

@@ -1,12 +1,14 @@
 /** The working part of a process: registers itself, takes units, does what is ordered for it, and looks after what others left behind. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Config } from '../config.ts';
 import { type ThreadPool } from '../evidence/task.ts';
 import { cancelUnits, controlChannel, readQueueState } from '../store/control.ts';
 import { listen } from '../store/listen.ts';
 import { type RunState } from '../store/schema.ts';
+import { indexOutstanding } from '../store/search-index.ts';
 import { unitsLost } from '../store/units.ts';
-import { beat, readOrders, registerWorker, removeWorkers, tellWorkerState } from '../store/workers.ts';
+import { beat, readOrders, registerWorker, removeWorkers, tellWorkerState, type WorkerState } from '../store/workers.ts';
 import { wake } from './control.ts';
 import { hostOf, reconcile, startOf } from './reconciler.ts';
 import { type ResizablePool } from './resizable-pool.ts';
@@ -31,6 +33,8 @@ const silenceAllowedMs = 30_000;
 /** Orders and cancellations that no notice told of are seen after so long. */
 const lookMs = 1000;
 const giveBackMs = 100;
+/** How often it is asked whether an examination was concluded by a version that knew no search. */
+const outstandingMs = 60_000;
 
 export interface Place extends Omit<Workplace, 'workerId' | 'held' | 'threads'> {
   readonly threads: ThreadPool & Partial<Pick<ResizablePool, 'resize'>>;
@@ -50,22 +54,23 @@ export async function startWorkerProcess(place: Place, settings: WorkerSettings,
   const started = await startOf(process.pid);
   await registerWorker(database, { id, host, pid: process.pid, started, version, threads: threads.threads, concurrency });
 
-  const standing = { state: 'running' as RunState, halted: null as string | null, concurrency, stopping: false, slots: 0 };
+  const standing = { ...firstStanding(threads, concurrency), stopping: false, slots: 0 };
   const begins = () => standing.state === 'running' && standing.halted === null && !standing.stopping;
   const mayTake = () => begins() && standing.slots <= standing.concurrency;
-  const giveBack = (unitId: string) => {
-    const again = () => queue.reannounce([{ id: unitId, priority: 1 }]).catch((error: unknown) => onTrouble('queue', error));
-    if (!standing.stopping) setTimeout(again, giveBackMs); // its job was used up for nothing: another worker shall have it
+  const wakeOthers = async () => {
+    await sleep(giveBackMs);
+    if (!standing.stopping) await wake(place, null);
   };
   const worker = await queue.startWorker({
     concurrency,
-    async run(unitId, signal) {
+    async run(_unitId, signal) {
       standing.slots++;
       try {
         if (begins()) await takeUnits(workplace, mayTake, signal);
-        else giveBack(unitId);
       } finally {
         standing.slots--;
+        // its job was used up, and what it leaves or makes room for may be nobody's
+        if (!begins() && !standing.stopping) wakeOthers().catch((error: unknown) => onTrouble('queue', error));
       }
     },
     onError: (error, unitId) => onTrouble(unitId === null ? 'queue' : `unit ${unitId}`, error),
@@ -73,7 +78,7 @@ export async function startWorkerProcess(place: Place, settings: WorkerSettings,
   const drained = Promise.withResolvers<void>();
   let awayAt = Number.NEGATIVE_INFINITY; // while the database is away the queue's silence says nothing: it is waited for
   const looking = everyNow(lookMs, onTrouble, 'orders', async () => {
-    await obey(workplace, place, settings, worker, standing, begins).catch((error: unknown) => {
+    await obey(workplace, place, settings, worker, standing).catch((error: unknown) => {
       awayAt = performance.now();
       throw error;
     });
@@ -86,6 +91,15 @@ export async function startWorkerProcess(place: Place, settings: WorkerSettings,
     await cancelUnits(database, null);
     await reconcile(database, queue, host, forgottenAfterMs);
   });
+  const ending = new AbortController();
+  const searchable = everyNow(outstandingMs, onTrouble, 'search', async () => {
+    try {
+      while (!ending.signal.aborted && (await indexOutstanding(database, ending.signal)));
+    } catch (error) {
+      if (!ending.signal.aborted) throw error;
+    }
+  });
+  searchable.now();
   return {
     id,
     drained: drained.promise,
@@ -93,9 +107,11 @@ export async function startWorkerProcess(place: Place, settings: WorkerSettings,
     async stop(options) {
       standing.stopping = true;
       listener.close();
-      await Promise.all([rounds.stop(), looking.stop()]);
+      ending.abort();
+      await Promise.all([rounds.stop(), looking.stop(), searchable.stop()]);
       await worker.stop(options);
       await removeWorkers(database, [id]);
+      await wake(place, null); // for what was given back
     },
   };
 }
@@ -104,6 +120,13 @@ interface Standing {
   state: RunState;
   halted: string | null;
   concurrency: number;
+  /** What was last done about it, and told. Behind, where the database went away in between: then it is done again. */
+  obeyed: WorkerState;
+}
+
+function firstStanding(threads: ThreadPool, concurrency: number): Standing {
+  const now = { state: 'running', halted: null, concurrency } as const;
+  return { ...now, obeyed: told(threads, now) };
 }
 
 /** Lets go of what was cancelled, and does what is ordered for this worker, for the queue, and by the disk. */
@@ -113,13 +136,11 @@ async function obey(
   { reserveBytes }: WorkerSettings,
   worker: QueueWorker,
   standing: Standing,
-  begins: () => boolean,
 ): Promise<void> {
   for (const unitId of await unitsLost(database, workerId, [...held.keys()])) held.get(unitId)?.lose();
   const [orders, queueState] = await Promise.all([readOrders(database, workerId), readQueueState(database)]);
   const room = reserveBytes === undefined ? null : await roomIn(dataFolder, reserveBytes);
-  const began = begins();
-  const before = told(threads, standing);
+  const before = standing.obeyed;
   standing.state = orders?.wanted_state ?? standing.state;
   standing.concurrency = orders?.wanted_concurrency ?? standing.concurrency;
   if (orders?.wanted_threads != null) threads.resize?.(orders.wanted_threads);
@@ -130,13 +151,17 @@ async function obey(
   const now = told(threads, standing);
   if (JSON.stringify(now) === JSON.stringify(before)) return;
   worker.setConcurrency(standing.concurrency);
-  if (room?.short === true && standing.halted !== before.halted_because) onTrouble('no new unit is begun', new Error(standing.halted!));
-  if (begins() !== began) await (began ? worker.pause() : worker.resume());
+  const [began, begins] = [isBeginning(before), isBeginning(now)];
+  if (room?.short === true && began) onTrouble('no new unit is begun', new Error(standing.halted!));
+  if (begins !== began) await (began ? worker.pause() : worker.resume());
   await tellWorkerState(database, workerId, now);
-  if (begins() && !began) await wake({ database, queue }, null); // jobs may have been used up meanwhile
+  if (begins && !began) await wake({ database, queue }, null); // jobs may have been used up meanwhile
+  standing.obeyed = now;
 }
 
-const told = ({ threads }: ThreadPool, { state, halted, concurrency }: Standing) => ({
+const isBeginning = ({ state, halted_because }: WorkerState): boolean => state === 'running' && halted_because === null;
+
+const told = ({ threads }: ThreadPool, { state, halted, concurrency }: Omit<Standing, 'obeyed'>): WorkerState => ({
   threads,
   concurrency,
   state,
