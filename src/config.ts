@@ -20,6 +20,8 @@ export interface Config {
   /** A claim not renewed for so long is released. */
   readonly leaseMs: number;
   readonly reconcileMs: number;
+  /** A search that takes longer is refused. */
+  readonly searchMs: number;
   /** Bytes that must be free in the data folder's file system for new work to begin; null: 5 %, and at least 10 GiB. */
   readonly reserveBytes: number | null;
   /** A task that tells nothing for so long is ended with its thread. */
@@ -53,6 +55,7 @@ export function readConfig(options: ConfigOptions, environment: NodeJS.ProcessEn
     lossesAllowed: whole(environment, 'CUSTODIA_LOSSES', 10, 1, 1000),
     leaseMs: whole(environment, 'CUSTODIA_LEASE_MS', 15_000, 500, 600_000),
     reconcileMs: whole(environment, 'CUSTODIA_RECONCILE_MS', 5_000, 100, 600_000),
+    searchMs: whole(environment, 'CUSTODIA_SEARCH_MS', 15_000, 1, 25_000),
     reserveBytes: environment.CUSTODIA_RESERVE ? whole(environment, 'CUSTODIA_RESERVE', 0, 0, Number.MAX_SAFE_INTEGER) : null,
     silenceMs: whole(environment, 'CUSTODIA_SILENCE_MS', 120_000, 100, 86_400_000),
     threadHeapMiB: whole(environment, 'CUSTODIA_HEAP_MIB', 512, 32, 65_536),

@@ -55,9 +55,12 @@ export interface Searched {
   readonly key: number | null;
 }
 
-/** For the rest of the transaction. */
-export async function openSearch(client: PoolClient, examinationId: string): Promise<Searched> {
-  await client.query(`select set_config('custodia.examination', $1, true)`, [examinationId]);
+/** For the rest of the transaction, each statement of which may take so long. */
+export async function openSearch(client: PoolClient, examinationId: string, limitMs: number): Promise<Searched> {
+  await client.query(`select set_config('custodia.examination', $1, true), set_config('statement_timeout', $2, true)`, [
+    examinationId,
+    `${limitMs}ms`,
+  ]);
   const { rows } = await client.query<{ key: number }>('select key from seen_search where examination_id = $1', [examinationId]);
   return { examinationId, key: rows[0]?.key ?? null };
 }

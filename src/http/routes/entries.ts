@@ -6,7 +6,6 @@ import {
   type EntryFilter,
   type EntrySort,
   isPlace,
-  openSearch,
   recordsAt,
   type ShownRecord,
   searchEntries,
@@ -17,6 +16,7 @@ import { instantOf } from '../instant.ts';
 import { PageQuery, pageOf, readCursor, usualLimit } from '../paging.ts';
 import { notFound, Refusal } from '../problem.ts';
 import { closed, Id, type Routes } from '../route.ts';
+import { searching } from '../search.ts';
 
 const text = (maxLength: number) => Type.Optional(Type.String({ minLength: 1, maxLength }));
 const size = Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }));
@@ -108,8 +108,7 @@ export const entryRoutes: Routes = (api, service) => {
       const key = readCursor(question, cursor, 2);
       const after = key === null ? null : { value: String(key[0]), locator: String(key[1]) };
       if (after !== null && !isPlace(sort, after)) throw new Refusal(400, 'http.cursor', 'the cursor is none of this question');
-      const found = await service.read(request, async (client) => {
-        const searched = await openSearch(client, examinationId);
+      const found = await searching(service, request, examinationId, async (client, searched) => {
         const places = await searchEntries(client, searched, filter, { sort, descending: order === 'desc', after, limit: limit + 1 });
         if (places === null) throw new Refusal(400, 'search.words', 'words: there is no word in it, expected letters or digits');
         const page = pageOf(places, limit, question, ({ value, locator }) => [value, locator]);

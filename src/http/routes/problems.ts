@@ -4,6 +4,7 @@ import { searchProblems, summariseProblems } from '../../store/problem-search.ts
 import { PageQuery, pageOf, readCursor, usualLimit } from '../paging.ts';
 import { Refusal } from '../problem.ts';
 import { closed, Id, type Routes } from '../route.ts';
+import { searching } from '../search.ts';
 import { refuseUnstorable } from './entries.ts';
 
 const policy = { action: 'entries.read', about: 'examination' } as const;
@@ -31,7 +32,9 @@ export const problemRoutes: Routes = (api, service) => {
       const after = key === null ? null : ([String(key[0]), String(key[1])] as const);
       if (after !== null && (after[0].includes('\0') || !after[0].isWellFormed() || !/^\d{1,18}$/.test(after[1])))
         throw new Refusal(400, 'http.cursor', 'the cursor is none of this question');
-      const found = await service.read(request, (client) => searchProblems(client, examinationId, filter, after, limit + 1));
+      const found = await searching(service, request, examinationId, (client) =>
+        searchProblems(client, examinationId, filter, after, limit + 1),
+      );
       const page = pageOf(found, limit, question, ({ locator, id }) => [locator, id]);
       await service.looked(request, { examinationId, how: 'listed', locator: 'image:' });
       return { items: page.items.map(({ id: _, ...problem }) => problem), next: page.next };
@@ -42,7 +45,7 @@ export const problemRoutes: Routes = (api, service) => {
     { config: { policy }, schema: { params: Examination, summary: 'Problems counted by code' } },
     async (request) => {
       const { examinationId } = request.params;
-      const codes = await service.read(request, (client) => summariseProblems(client, examinationId));
+      const codes = await searching(service, request, examinationId, (client) => summariseProblems(client, examinationId));
       await service.looked(request, { examinationId, how: 'listed', locator: 'image:' });
       return { codes };
     },

@@ -6,12 +6,12 @@ import { Readable } from 'node:stream';
 import { Type } from 'typebox';
 import { sha256 } from '../../custody/canonical.ts';
 import { type Installation } from '../../installation.ts';
-import { writeExaminationReport } from '../../reports/assemble.ts';
 import { manifestFile } from '../../reports/findings.ts';
 import { catalogueFolder } from '../../store/conclusion.ts';
 import { createAccessWatch } from '../access-watch.ts';
 import { notFound, Refusal } from '../problem.ts';
 import { beginPart } from '../ranges.ts';
+import { writeReport } from '../report-writing.ts';
 import { Id, type Routes } from '../route.ts';
 
 const types = {
@@ -31,7 +31,7 @@ function reportFolders(installation: Installation): (id: string) => Promise<stri
   const underWay = new Map<string, Promise<string>>();
   const write = async (id: string, folder: string): Promise<string> => {
     try {
-      await writeExaminationReport(installation, id, folder);
+      await writeReport({ config: installation.config, examinationId: id, folder });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'out.not-empty') throw error; // another process was first
     }

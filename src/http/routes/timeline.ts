@@ -1,11 +1,11 @@
 /** All times of all entries, each a row of its own, in order of their digits: a time of an unknown zone says so and is never moved. */
 import { Type } from 'typebox';
-import { openSearch } from '../../store/entry-search.ts';
 import { readTimeline, type TimelinePlace } from '../../store/timeline.ts';
 import { instantOf } from '../instant.ts';
 import { PageQuery, pageOf, readCursor, usualLimit } from '../paging.ts';
 import { Refusal } from '../problem.ts';
 import { closed, Id, type Routes } from '../route.ts';
+import { searching } from '../search.ts';
 import { refuseUnstorable } from './entries.ts';
 
 const text = (maxLength: number) => Type.Optional(Type.String({ minLength: 1, maxLength }));
@@ -58,8 +58,8 @@ export const timelineRoutes: Routes = (api, service) => {
       };
       const question = [examinationId, 'timeline', asked];
       const after = placeOf(readCursor(question, cursor, 3));
-      const moments = await service.read(request, async (client) =>
-        readTimeline(client, await openSearch(client, examinationId), filter, after, limit + 1),
+      const moments = await searching(service, request, examinationId, (client, searched) =>
+        readTimeline(client, searched, filter, after, limit + 1),
       );
       const page = pageOf(moments, limit, question, ({ at, locator, nth }) => [at, locator, nth]);
       await service.looked(request, { examinationId, how: 'listed', locator: 'image:' });
