@@ -15,6 +15,7 @@ import { groupCommit } from '../store/group-commit.ts';
 import { transaction } from '../store/transaction.ts';
 import { auditDecision } from './audit.ts';
 import { refuseForgery } from './csrf.ts';
+import { describe } from './description.ts';
 import { answerAgain, keepAnswer } from './idempotency.ts';
 import { identify } from './identity.ts';
 import { createLooks } from './looks.ts';
@@ -29,6 +30,8 @@ export interface ServerOptions {
   readonly service: Service;
   readonly version: string;
   readonly rates?: Rates;
+  /** Addresses and networks of proxies that are believed whom they ask for; nobody else is. */
+  readonly trustedProxies?: readonly string[];
   /** Below /api/v1. */
   readonly routes: readonly Routes[];
   /** At the root: health, metrics. */
@@ -42,12 +45,13 @@ const pluginPolicies: readonly (readonly [prefix: string, policy: RoutePolicy | 
 ];
 
 export async function createServer(options: ServerOptions): Promise<Api> {
-  const { service, routes, rootRoutes } = options;
+  const { service, routes, rootRoutes, trustedProxies = [] } = options;
   const { log, database } = service.installation;
   const api: Api = Fastify({
     logger: false,
     genReqId: () => randomUUID(), // stands in the audit log
     bodyLimit: 256 * 1024,
+    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     routerOptions: { maxParamLength: 4096 }, // locators
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
@@ -63,7 +67,7 @@ export async function createServer(options: ServerOptions): Promise<Api> {
     ),
   );
   traceRequests(api);
-  await addPlugins(api, options.version);
+  await addPlugins(api, options.version, declared);
   await addRateLimits(api, options.rates);
   api.addHook('onRequest', cutSlowBodies);
   api.addHook('onRequest', async (request, reply) => {
@@ -89,7 +93,7 @@ export async function createServer(options: ServerOptions): Promise<Api> {
   return api;
 }
 
-async function addPlugins(api: Api, version: string): Promise<void> {
+async function addPlugins(api: Api, version: string, declared: readonly DeclaredRoute[]): Promise<void> {
   await api.register(helmet, {
     contentSecurityPolicy: { directives: { defaultSrc: ["'self'"], imgSrc: ["'self'", 'data:'], upgradeInsecureRequests: null } },
     crossOriginEmbedderPolicy: true,
@@ -103,6 +107,8 @@ async function addPlugins(api: Api, version: string): Promise<void> {
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       security: [{ token: [] }],
     },
+    exposeHeadRoutes: true,
+    transformObject: (made) => describe('openapiObject' in made ? made.openapiObject : made.swaggerObject, declared),
   });
   await api.register(swaggerUi, { routePrefix: '/api/docs' });
 }
