@@ -10,6 +10,7 @@ import { portNumber, wholeNumber } from './cli/whole-number.ts';
 import { readConfig } from './config.ts';
 import { allRoutes } from './http/all-routes.ts';
 import { readOidcSettings } from './http/oidc-settings.ts';
+import { readTrustedProxies } from './http/proxies.ts';
 import { type Api } from './http/route.ts';
 import { boardRoutes } from './http/routes/board.ts';
 import { healthRoutes } from './http/routes/health.ts';
@@ -63,6 +64,7 @@ async function serve(flags: Flags, stopped: AbortSignal): Promise<Running> {
     const api = await createServer({
       service,
       version: installation.version,
+      trustedProxies: readTrustedProxies(process.env),
       routes: provider === null ? allRoutes : [...allRoutes, oidcRoutes(provider)],
       rootRoutes: [healthRoutes({ checks }), metricsRoutes({ ofInstallation: true }), boardRoutes],
     });

@@ -55,11 +55,18 @@ export interface ServiceOptions {
   readonly rootRoutes?: readonly Routes[];
   /** Requests in a minute; as usual where none are given. */
   readonly rates?: Rates;
+  readonly trustedProxies?: readonly string[];
   /** With a worker that takes units. */
   readonly works?: boolean;
 }
 
-export async function openService({ environment = {}, rootRoutes = [], works = false, rates }: ServiceOptions = {}): Promise<TestService> {
+export async function openService({
+  environment = {},
+  rootRoutes = [],
+  works = false,
+  rates,
+  trustedProxies = [],
+}: ServiceOptions = {}): Promise<TestService> {
   const database = await testDatabase();
   const dataFolder = mkdtempSync(join(tmpdir(), 'custodia-service-'));
   const given = { CUSTODIA_DATA: dataFolder, DATABASE_URL: database.url, CUSTODIA_LOG: 'fatal', ...environment };
@@ -70,6 +77,7 @@ export async function openService({ environment = {}, rootRoutes = [], works = f
     version: installation.version,
     routes: allRoutes,
     rootRoutes,
+    trustedProxies,
     ...(rates === undefined ? {} : { rates }),
   });
   const url = await api.listen({ port: 0, host: '127.0.0.1' });
