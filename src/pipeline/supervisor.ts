@@ -1,7 +1,4 @@
-/**
- * Keeps as many worker processes running on this host as the fleet's table says: starts them, stops them, and starts again what died. Of several
- * supervisors on one host (services that share it) one leads, and the others have none.
- */
+/** Keeps as many worker processes running on this host as the fleet's table says; of several supervisors on it one leads, and the others have none. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { hostname } from 'node:os';
 import { join } from 'node:path';

@@ -43,15 +43,27 @@ export async function updateExamination(
     .execute();
 }
 
-/** Open units of examinations that were cancelled; all of one, or what a crash in between has left of any. Whoever holds one has lost it. */
+/**
+ * Ends the open units of examinations that were cancelled; all of one, or what a crash in between has left of any. Whoever holds one has lost it.
+ * Locked against one that is begun anew just now; a unit whose row is held is passed over, as its holder may wait for the examination. Gives how
+ * many were: to be asked again for.
+ */
 export async function cancelUnits(pool: Pool, examinationId: string | null): Promise<number> {
-  const { rowCount } = await pool.query(
-    `update unit set status = 'cancelled', fence = fence + 1, lease_until = null, finished_at = clock_timestamp(), reason = cancelled.cancelled_because
-     from examination cancelled where cancelled.id = examination_id and unit.status = 'open' and cancelled.status = 'cancelled'
-       and ($1::uuid is null or examination_id = $1)`,
+  const { rows } = await pool.query<{ passed: number }>(
+    `with over as (
+       select id, cancelled_because from examination where status = 'cancelled' and ($1::uuid is null or id = $1)
+         and exists (select from unit where examination_id = examination.id and status = 'open')
+       for share),
+     theirs as (
+       select unit.id, over.cancelled_because from unit join over on over.id = examination_id where status = 'open' for update of unit skip locked),
+     ended as (
+       update unit set status = 'cancelled', fence = fence + 1, lease_until = null, finished_at = clock_timestamp(), reason = theirs.cancelled_because
+       from theirs where unit.id = theirs.id returning 1)
+     select (select count(*) from unit join over on over.id = examination_id where status = 'open')::integer
+       - (select count(*) from ended)::integer as passed`,
     [examinationId],
   );
-  return rowCount ?? 0;
+  return rows[0]!.passed;
 }
 
 export interface EndedUnit {
