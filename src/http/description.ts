@@ -63,7 +63,12 @@ export function describe<D extends object>(given: D, declared: readonly Declared
       const key = `${method.toUpperCase()} ${path}`;
       const [tag, operation] = known.get(key) ?? [];
       if (tag === undefined || operation === undefined) delete methods[method];
-      else Object.assign(described, membersOf(method, described, tag, operation), policyOf(policies.get(key)));
+      else {
+        const policy = policies.get(key);
+        // without an account there is nobody to keep an answer for
+        const takesKey = method === 'post' && policy !== 'public' && !(operation.id in tusHeaders);
+        Object.assign(described, membersOf(described, tag, operation, takesKey), policyOf(policy));
+      }
     }
     if (Object.keys(methods).length === 0) delete document.paths![path];
   }
@@ -78,15 +83,11 @@ function policyOf(policy: DeclaredRoute['policy'] | undefined): object {
   return { description: `For whoever may do \`${policy.action}\` (src/access/policy.ts).` };
 }
 
-function membersOf(
-  method: string,
-  { parameters = [] }: Described,
-  tag: string,
-  { id, summary, answers: given, condition }: Operation,
-): object {
+function membersOf({ parameters = [] }: Described, tag: string, operation: Operation, takesKey: boolean): object {
+  const { id, summary, answers: given, condition } = operation;
   const isTus = id in tusHeaders;
   const headers = [
-    ...(method === 'post' && !isTus ? [idempotencyKey] : []),
+    ...(takesKey ? [idempotencyKey] : []),
     ...(condition === undefined ? [] : [conditions[condition]]),
     ...(isTus ? [tus, ...tusHeaders[id]!] : []),
   ];

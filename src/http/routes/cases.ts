@@ -103,6 +103,7 @@ function addMembers(api: Api, service: Service): void {
     const { caseId, accountId } = request.params;
     await changing(service, request, async (client, tell) => {
       const held = await findCase(client, caseId, { lock: true });
+      refuseChanged(request, { items: await listMembers(client, caseId) });
       const before = await setMember(client, { caseId, accountId, roles: [], by: request.subject.accountId });
       if (before.length === 0) throw notFound();
       if (!(await hasLead(client, caseId))) throw lastLead();
