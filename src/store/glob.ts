@@ -65,3 +65,25 @@ function likeOf(token: string): string {
   const character = token.slice(1);
   return character === '%' || character === '_' || character === '\\' ? `\\${character}` : character;
 }
+
+/** Letters that are one character in either case. */
+export const isPlain = (token: string): boolean => /^[^\x80-\u{10ffff}]*$/u.test(token);
+
+export interface PlacedClass {
+  /** Characters from the beginning of the name; negative: from its end. */
+  readonly at: number;
+  readonly members: string;
+  readonly isNegated: boolean;
+}
+
+/** Where the classes stand, for a pattern with one star at most; null for others. What else it says, LIKE has compared. */
+export function placedClasses(tokens: readonly string[]): PlacedClass[] | null {
+  const star = tokens.indexOf('*');
+  if (star !== tokens.lastIndexOf('*')) return null;
+  return tokens.flatMap((token, index) => {
+    const [kind] = token;
+    if (kind !== '[' && kind !== '!') return [];
+    const at = star < 0 || index < star ? index : index - tokens.length;
+    return [{ at, members: token.slice(1), isNegated: kind === '!' }];
+  });
+}
