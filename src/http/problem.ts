@@ -1,4 +1,6 @@
 /** What went wrong with a request, as RFC 9457 problem documents: a type for each of our codes, and never a word of what was hidden. */
+import { STATUS_CODES } from 'node:http';
+import { type Socket } from 'node:net';
 import { type FastifyReply } from 'fastify';
 import { isTransient } from '../store/transaction.ts';
 
@@ -27,6 +29,7 @@ const titles: Readonly<Record<number, string>> = {
   404: 'Not found',
   405: 'Not offered here',
   406: 'No such form of the answer',
+  408: 'Too slow',
   409: 'In conflict with the present state',
   410: 'Gone',
   412: 'Changed in the meantime',
@@ -36,6 +39,7 @@ const titles: Readonly<Record<number, string>> = {
   422: 'Cannot be taken in',
   428: 'A condition is needed',
   429: 'Too many requests',
+  431: 'Too large',
   500: 'The request failed',
   503: 'Not ready',
   507: 'No room left',
@@ -68,6 +72,25 @@ export function sendProblem(reply: FastifyReply, refusal: Refusal): FastifyReply
     .code(refusal.status)
     .type('application/problem+json')
     .send(JSON.stringify(problemDocument(refusal)));
+}
+
+/** For what came so wrong that no request was made of it; the line is then of no use. */
+export function refuseUnread({ code }: Error & { readonly code?: string }, socket: Pick<Socket, 'writable' | 'end' | 'destroy'>): void {
+  if (code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
+  const refusal =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? new Refusal(431, 'http.header', 'the address and the headers of a request are at most 16 KB')
+      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? new Refusal(408, 'http.request', 'the request did not come in time')
+        : new Refusal(400, 'http.request', 'this is no HTTP request');
+  const body = JSON.stringify(problemDocument(refusal));
+  const head = [
+    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,
+    'content-type: application/problem+json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
 interface FastifyFailure extends Error {

@@ -19,7 +19,7 @@ import { describe } from './description.ts';
 import { answerAgain, keepAnswer } from './idempotency.ts';
 import { identify } from './identity.ts';
 import { createLooks } from './looks.ts';
-import { notFound, Refusal, refusalOf, sendProblem } from './problem.ts';
+import { notFound, Refusal, refusalOf, refuseUnread, sendProblem } from './problem.ts';
 import { addRateLimits, type Rates } from './rate-limits.ts';
 import { findAbout } from './resources.ts';
 import { type Api, type DeclaredRoute, type RoutePolicy, type Routes, type Service } from './route.ts';
@@ -51,6 +51,7 @@ export async function createServer(options: ServerOptions): Promise<Api> {
     logger: false,
     genReqId: () => randomUUID(), // stands in the audit log
     bodyLimit: 256 * 1024,
+    clientErrorHandler: refuseUnread,
     trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     routerOptions: { maxParamLength: 4096 }, // locators
     onProtoPoisoning: 'error',
