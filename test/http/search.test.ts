@@ -86,8 +86,7 @@ let service: TestService;
 let reader: Person;
 const examinations: string[] = [];
 
-async function examinationOf(exhibitId: string): Promise<string> {
-  const { database } = service.installation;
+async function examinationOf(exhibitId: string, database = service.installation.database): Promise<string> {
   const { rows } = await database.query<{ id: string }>(
     `insert into examination (exhibit_id, examiner, image, received, profile) values ($1, 'x', '{}', '[]', '{}') returning id`,
     [exhibitId],
@@ -244,7 +243,99 @@ describe('patterns of names', () => {
   });
 });
 
+// checked against bash 5 `case` with nocasematch
+it.each<readonly [string, readonly string[]]>([
+  ['R*[P].pdf', []],
+  ['r*[S-T].PDF', ['report.PDF', 'Report.pdf']],
+  ['[!R]*.T?T', ['100%.txt', 'a_b.txt', 'aXb.txt', "O'Brien.txt", '"quoted".txt', 'new\nline.txt']],
+  ['*O*[0-9]*.JPG', ['HolidayPhoto2.JPG']],
+  ['*_[0-9]*.JPG', ['IMG_2024Holiday.jpg']],
+  ['[О]тчёт.*', ['отчёт.doc', 'ОТЧЁТ.doc']],
+])('in any case: %s', async (name, expected) => {
+  for (const examination of examinations) {
+    const found = new Set((await allPages(examination, { name, ignoreCase: 'true' }, 1000)).map((entry) => entry.name));
+    expect([...found].sort()).toEqual([...expected].sort());
+  }
+});
+
+describe('problems', () => {
+  const codes = ['read.bad-sector', 'zip.entry', 'exif.damaged'];
+  const told = Array.from({ length: 40 }, (_, index) => ({
+    locator: `image:/ext:${(index * 7) % 20}`,
+    code: codes[index % 3]!,
+    message: `message ${index}`,
+    at: index % 2 === 0 ? index * 512 : null,
+    hidesEvidence: index % 4 === 0,
+  }));
+  const inOrder = told.map((problem, index) => ({ ...problem, index })).sort((a, b) => bytewise(a.locator, b.locator) || a.index - b.index);
+  const filtersOf: readonly (readonly [Record<string, string>, (problem: (typeof told)[number]) => boolean])[] = [
+    [{}, () => true],
+    [{ code: 'zip.entry' }, ({ code }) => code === 'zip.entry'],
+    [{ hidesEvidence: 'true' }, ({ hidesEvidence }) => hidesEvidence],
+    [{ hidesEvidence: 'false', code: 'read.bad-sector' }, ({ hidesEvidence, code }) => !hidesEvidence && code === 'read.bad-sector'],
+    [{ locator: 'image:/ext:1' }, ({ locator }) => locator.startsWith('image:/ext:1')],
+    [{ locator: 'image:/ext:%' }, () => false],
+    [{ code: 'no.such' }, () => false],
+  ];
+
+  beforeAll(async () => {
+    for (const { locator, code, message, at, hidesEvidence } of told)
+      await service.installation.database.query(
+        `insert into problem (examination_id, unit_id, locator, code, message, at, hides_evidence) values ($1, $1, $2, $3, $4, $5, $6)`,
+        [examinations[0], locator, code, message, at, hidesEvidence],
+      );
+  });
+
+  it.each(filtersOf.map(([query, fits]) => [JSON.stringify(query), query, fits] as const))(
+    'that fit %s come once each, in order of locators, in pages of any size',
+    async (_what, query, fits) => {
+      const expected = inOrder.filter(fits).map(({ index: _, ...problem }) => problem);
+      for (const limit of [1, 7, 1000]) expect(await allPages(examinations[0]!, query, limit, 'problems')).toEqual(expected);
+    },
+  );
+
+  it('are counted by code', async () => {
+    const { json } = await ask(examinations[0]!, {}, 'problems/summary');
+    expect(json.codes).toEqual(
+      codes.toSorted(bytewise).map((code) => {
+        const those = told.filter((problem) => problem.code === code);
+        return { code, count: those.length, hiding: those.filter(({ hidesEvidence }) => hidesEvidence).length };
+      }),
+    );
+    expect((await ask(examinations[1]!, {}, 'problems/summary')).json.codes).toEqual([]);
+  });
+
+  it('refuse the cursor of another filter, and one that was made up', async () => {
+    const { json } = await ask(examinations[0]!, { limit: '3' }, 'problems');
+    for (const query of [{ cursor: json.next, code: 'zip.entry' }, { cursor: 'AAAA' }]) {
+      const { status, json: refused } = await ask(examinations[0]!, query as Record<string, string>, 'problems');
+      expect([status, refused.code]).toEqual([400, 'http.cursor']);
+    }
+  });
+});
+
 describe('what is refused', () => {
+  it.each(['entries', 'timeline', 'problems'])('a cursor of 1 MB: %s', async (what) => {
+    const { status, headers } = await ask(examinations[0]!, { cursor: 'A'.repeat(1024 * 1024) }, what);
+    expect([status, headers.get('content-type')]).toEqual([431, 'application/problem+json']); // RFC 6585, section 5
+    expect((await ask(examinations[0]!, { limit: '1' }, what)).status).toBe(200); // the server goes on
+  });
+
+  it('a search that takes longer than it may: 503, and the next one is answered', async () => {
+    const hurried = await openService({ environment: { CUSTODIA_SEARCH_MS: '1' } });
+    try {
+      const agency = await hurried.agency();
+      const person = await hurried.person(agency);
+      const exhibit = await hurried.exhibitOf(await hurried.caseOf(agency, [[person, 'investigator']]));
+      const examination = await examinationOf(exhibit, hurried.installation.database);
+      const { status, json } = await hurried.ask(`/api/v1/examinations/${examination}/entries?sort=size&name=*a*`, { token: person.token });
+      expect([status, json.code]).toEqual([503, 'search.too-slow']);
+      expect((await hurried.ask('/api/v1/self', { token: person.token })).status).toBeLessThan(500);
+    } finally {
+      await hurried.close();
+    }
+  });
+
   it.each<readonly [string, Record<string, string>, string]>([
     ['a cursor of nothing', { cursor: 'AAAA' }, 'http.cursor'],
     ['a cursor of 15 KB, as much as a header may hold', { cursor: 'A'.repeat(15_000) }, 'http.request'],
