@@ -15,6 +15,8 @@ export interface PasswordChecker {
   /** As long as the check of a right one, whether or not there is a password: `known` null takes the same time and is never right. */
   check(known: string | null, given: string): Promise<boolean>;
   hash(password: string): Promise<string>;
+  /** Made at another cost than a new one would be. */
+  isOutdated(known: string): boolean;
 }
 
 export function createPasswordChecker(): PasswordChecker {
@@ -22,6 +24,7 @@ export function createPasswordChecker(): PasswordChecker {
   const stranger = formatPhc(randomBytes(16), randomBytes(32));
   return {
     check: (known, given) => take(async () => (await matches(known ?? stranger, given)) && known !== null),
+    isOutdated: (known) => !known.startsWith(prefix),
     hash: (password) =>
       take(async () => {
         const nonce = randomBytes(16);
@@ -44,8 +47,9 @@ const bytesOf = (password: string) => Buffer.from(password.normalize('NFKC'));
 
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64').replaceAll('=', '');
 
-const formatPhc = (nonce: Uint8Array, tag: Uint8Array) =>
-  `$argon2id$v=19$m=${cost.memory},t=${cost.passes},p=${cost.parallelism}$${base64(nonce)}$${base64(tag)}`;
+const prefix = `$argon2id$v=19$m=${cost.memory},t=${cost.passes},p=${cost.parallelism}$`;
+
+const formatPhc = (nonce: Uint8Array, tag: Uint8Array) => `${prefix}${base64(nonce)}$${base64(tag)}`;
 
 async function matches(phc: string, given: string): Promise<boolean> {
   const parts = /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,3})\$([A-Za-z0-9+/]{11,86})\$([A-Za-z0-9+/]{22,86})$/.exec(phc);

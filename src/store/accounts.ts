@@ -129,6 +129,11 @@ export async function findOidcAccount(
   return row === undefined ? null : { id: row.id, agencyId: row.agency_id, disabled: row.disabled };
 }
 
+/** The same password at another cost; nothing where it was changed meanwhile. */
+export async function renewPassword(client: PoolClient, id: string, known: string, phc: string): Promise<void> {
+  await client.query('update account set password = $3 where id = $1 and password = $2', [id, known, phc]);
+}
+
 export async function setPassword(client: PoolClient, id: string, phc: string): Promise<void> {
   await client.query('update account set password = $2 where id = $1', [id, phc]);
 }

@@ -124,6 +124,22 @@ it('changes a password for who knows it, and ends all other sessions', async () 
   expect(await createPasswordChecker().check(rows[0].password, 'another horse staple')).toBe(true);
 });
 
+it('renews what is kept of a password at the next sign-in when the cost has changed', async () => {
+  const { id } = await member('renewed');
+  const { database } = service.installation;
+  const kept = async () => (await database.query('select password from account where id = $1', [id])).rows[0].password as string;
+  // phc-winner-argon2, src/test.c: "password" and "somesalt" at 64 MiB
+  const old = '$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc';
+  await database.query('update account set password = $2 where id = $1', [id, old]);
+  expect((await signIn('renewed', 'wrong horse battery')).status).toBe(401);
+  expect(await kept()).toBe(old);
+  expect((await signIn('renewed', 'password')).status).toBe(201);
+  const renewed = await kept();
+  expect(renewed).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/); // OWASP Password Storage Cheat Sheet
+  expect((await signIn('renewed', 'password')).status).toBe(201);
+  expect(await kept()).toBe(renewed);
+});
+
 it('makes tokens that are shown once, limited, and revoked at once; none makes a wider one', async () => {
   await member('tokens');
   const headers = { cookie: await cookieOf('tokens'), ...csrf };

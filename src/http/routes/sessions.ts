@@ -4,7 +4,7 @@ import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { BusyError } from '../../access/password.ts';
 import { newSessionSecret } from '../../access/secret.ts';
-import { findLogin } from '../../store/accounts.ts';
+import { findLogin, renewPassword } from '../../store/accounts.ts';
 import { type FailureKey, forgetFailures, noteFailure, openSession, revokeSession, waitingTime } from '../../store/sessions.ts';
 import { auditEventOf, changing } from '../audit.ts';
 import { refuseOtherOrigin } from '../csrf.ts';
@@ -83,7 +83,14 @@ async function checkedAccount(service: Service, request: FastifyRequest, login: 
     await service.audit.add(auditEventOf(request, { action: 'session.open', outcome: 'failed', about }));
     throw new Refusal(401, 'session.refused', 'login and password do not belong together');
   }
+  const present = account.password!;
+  const renewed = service.passwords.isOutdated(present) ? await service.passwords.hash(password) : null;
   const again = await database.connect();
-  await forgetFailures(again, keys).finally(() => again.release());
+  try {
+    await forgetFailures(again, keys);
+    if (renewed !== null) await renewPassword(again, account.id, present, renewed);
+  } finally {
+    again.release();
+  }
   return account.id;
 }
