@@ -29,16 +29,18 @@ const ways = {
 
 export async function recordSegment(client: PoolClient, signer: Signer, version: string, received: ReceivedSegment): Promise<void> {
   const { segment, path, file, credential, compared, occurred } = received;
-  const { rows } = await client.query<{ reference: string; label: string; name: string }>(
-    `select reference, label, account.name from exhibit join case_file on case_file.id = case_id, account
+  const { rows } = await client.query<{ reference: string; label: string; name: string; roles: string[] }>(
+    `select reference, label, account.name,
+       array(select role from case_member where case_member.case_id = exhibit.case_id and case_member.account_id = account.id order by role) as roles
+     from exhibit join case_file on case_file.id = case_id, account
      where exhibit.id = $1 and account.id = $2`,
     [segment.exhibit_id, segment.account_id],
   );
-  const { reference, label, name } = rows[0]!;
+  const { reference, label, name, roles } = rows[0]!;
   const event: Omit<CustodyEvent, 'recordedAt'> = {
     exhibit: { case: reference, label },
     type: 'received',
-    actor: { name, role: 'submitter', authenticator: credential },
+    actor: { name, role: roles.join(', ') || 'none in the case', authenticator: credential },
     occurredAt: zonedTime(occurred),
     clock: { source: 'system', uncertaintyMs: 500 },
     place: { host: hostname() },

@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { type IntakeSettings } from '../config.ts';
 import { type ImageReference, type SegmentSet, type ThreadPool } from '../evidence/task.ts';
 import { type StatTuple } from '../store/schema.ts';
 import { type Segment } from '../store/segments.ts';
@@ -9,7 +10,6 @@ import { fileState } from './file-state.ts';
 import { IntakeError } from './intake-error.ts';
 import { type ObjectStore } from './object-store.ts';
 import { findPlaced } from './roots.ts';
-import { type IntakeSettings } from './settings.ts';
 
 export interface ImageContext {
   readonly threads: ThreadPool;
@@ -19,6 +19,8 @@ export interface ImageContext {
 
 export interface AssembledImage {
   readonly image: ImageReference;
+  /** What its files must still be when the examination begins, in the order of its paths. */
+  readonly received: readonly StatTuple[];
   /** In words, where it was allowed that something is missing. */
   readonly missing: readonly string[];
 }
@@ -30,18 +32,19 @@ export async function assembleImage(
   { incomplete, signal }: { incomplete: boolean; signal: AbortSignal },
 ): Promise<AssembledImage> {
   if (segments.length === 0) throw new IntakeError('segments.none', 'the exhibit has no segments yet, expected at least one');
-  const paths = await Promise.all(segments.map((segment) => pathOf(context, segment)));
-  const named = segments.map(({ name }, index) => ({ path: paths[index]!, name }));
+  const files: SegmentFile[] = [];
+  for (const segment of segments) files.push(await fileOf(context, segment));
+  const named = segments.map(({ name }, index) => ({ path: files[index]!.path, name }));
   const set = await context.threads.run({ kind: 'order-segments', segments: named }, { onBatch: () => undefined, signal });
   refuseForeign(set, segments);
   if (set.missing.length > 0 && !incomplete) {
     const advice = 'submit it, or ask for an incomplete image to be examined';
     throw new IntakeError('segments.missing', `missing: ${set.missing.join(', ')}; ${advice}`);
   }
-  const ordered = set.order.map(({ index, fileName }) => ({ segment: segments[index]!, path: paths[index]!, fileName }));
+  const ordered = set.order.map(({ index, fileName }) => ({ segment: segments[index]!, ...files[index]!, fileName }));
   const inPlace = ordered.every(({ segment }) => segment.origin === 'place');
   const imagePaths = inPlace ? ordered.map(({ path }) => path) : await linkSet(context.settings.storeFolder, set.format, ordered);
-  return { image: { format: set.format, paths: imagePaths }, missing: set.missing };
+  return { image: { format: set.format, paths: imagePaths }, received: ordered.map(({ state }) => state), missing: set.missing };
 }
 
 function refuseForeign({ foreign }: SegmentSet, segments: readonly Segment[]): void {
@@ -50,14 +53,19 @@ function refuseForeign({ foreign }: SegmentSet, segments: readonly Segment[]): v
   throw new IntakeError('segments.foreign', `not all segments belong to one image: ${told}`);
 }
 
+interface SegmentFile {
+  readonly path: string;
+  readonly state: StatTuple;
+}
+
 /** Where it lies now; what lies in place must still be what was received. */
-async function pathOf({ store, settings }: ImageContext, segment: Segment): Promise<string> {
+async function fileOf({ store, settings }: ImageContext, segment: Segment): Promise<SegmentFile> {
   if (segment.sha256 !== null) {
     const path = store.objectPath(segment.sha256);
-    const found = await stat(path).catch(() => null);
-    if (found?.size !== Number(segment.size))
+    const found = await stat(path, { bigint: true }).catch(() => null);
+    if (found?.size !== BigInt(segment.size))
       throw new IntakeError('store.damaged', `the store does not hold '${segment.name}' as it was received`);
-    return path;
+    return { path, state: fileState(segment.name, found) };
   }
   const root = settings.roots.find(({ name }) => name === segment.root);
   if (root === undefined) throw new IntakeError('place.root', `the evidence root '${segment.root}' is not configured any more`);
@@ -66,7 +74,7 @@ async function pathOf({ store, settings }: ImageContext, segment: Segment): Prom
   const changed = (['size', 'mtimeNs', 'ctimeNs', 'inode', 'device'] as const).filter((key) => before[key] !== now[key]);
   if (changed.length > 0)
     throw new IntakeError('segment.changed', `'${segment.name}' is not as it was when it was received: ${changed.join(', ')} differ`);
-  return path;
+  return { path, state: before };
 }
 
 /**

@@ -1,12 +1,14 @@
 /** Taking evidence in, as the API sees it; and what goes on by itself: checking, fetching, clearing away. */
 import { type Pool } from 'pg';
 import { type Logger } from 'pino';
+import { type IntakeSettings } from '../config.ts';
 import { type Signer } from '../custody/signer.ts';
 import { type ThreadPool } from '../evidence/task.ts';
 import { hasSegment, type Segment, segmentsOf } from '../store/segments.ts';
 import { transaction } from '../store/transaction.ts';
 import { endUpload, insertUpload, lockQuota, type NewUpload, readUpload, type Upload } from '../store/uploads.ts';
 import { directoryStore } from './directory-store.ts';
+import { findFor } from './for-agency.ts';
 import { type AssembledImage, assembleImage } from './image.ts';
 import { IntakeError } from './intake-error.ts';
 import { type ObjectStore } from './object-store.ts';
@@ -14,7 +16,6 @@ import { type Placement, place } from './place.ts';
 import { type Delivery, type Received, receive } from './receive.ts';
 import { startRunner } from './runner.ts';
 import { describeObject } from './s3.ts';
-import { type IntakeSettings } from './settings.ts';
 
 export interface IntakeOptions {
   readonly database: Pool;
@@ -99,7 +100,7 @@ export function openIntake(options: IntakeOptions): Intake {
     waitForEnd: (uploadId, patienceMs) => waitForEnd(database, uploadId, patienceMs, closing.signal),
     place: (placement) => place({ ...options, roots: settings.roots }, placement, closing.signal),
     async fetch({ source: sourceName, key, name, ...rest }) {
-      const source = settings.sources.find((known) => known.name === sourceName);
+      const source = findFor(settings.sources, sourceName, rest.agencyId);
       if (source === undefined) throw new IntakeError('s3.source', 'no S3 source of this name is configured');
       const { size, etag } = await describeObject(source, key, closing.signal);
       const own = name ?? key.slice(key.lastIndexOf('/') + 1);

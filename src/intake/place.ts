@@ -1,15 +1,16 @@
 /** Takes in an image where it lies, below an evidence root: all files of its set, each an entry of the ledger, nothing copied, nothing written there. */
 import { dirname, relative } from 'node:path';
 import { type Pool } from 'pg';
+import { type EvidenceRoot } from '../config.ts';
 import { type Signer } from '../custody/signer.ts';
 import { type ThreadPool } from '../evidence/task.ts';
 import { insertSegment, type Segment } from '../store/segments.ts';
 import { transaction } from '../store/transaction.ts';
 import { recordSegment } from './custody.ts';
 import { fileState } from './file-state.ts';
+import { findFor } from './for-agency.ts';
 import { IntakeError } from './intake-error.ts';
 import { findPlaced, type PlacedFile } from './roots.ts';
-import { type EvidenceRoot } from './settings.ts';
 
 export interface PlaceContext {
   readonly database: Pool;
@@ -21,6 +22,8 @@ export interface PlaceContext {
 
 export interface Placement {
   readonly exhibitId: string;
+  /** Of the case. */
+  readonly agencyId: string;
   readonly accountId: string;
   readonly credential: string;
   readonly root: string;
@@ -29,7 +32,7 @@ export interface Placement {
 
 /** Throws IntakeError. Whichever file of a set is named, all that lie beside it are taken in, or none. */
 export async function place(context: PlaceContext, placement: Placement, signal: AbortSignal): Promise<Segment[]> {
-  const root = context.roots.find(({ name }) => name === placement.root);
+  const root = findFor(context.roots, placement.root, placement.agencyId);
   if (root === undefined) throw new IntakeError('place.root', 'no evidence root of this name is configured');
   const named = await findPlaced(root, placement.path);
   const image = await context.threads.run({ kind: 'find-segments', path: named.path }, { onBatch: () => undefined, signal });

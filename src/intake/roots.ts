@@ -2,8 +2,8 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { access, lstat, realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { type EvidenceRoot } from '../config.ts';
 import { IntakeError } from './intake-error.ts';
-import { type EvidenceRoot } from './settings.ts';
 
 export interface PlacedFile {
   /** Absolute, without links. */
@@ -18,7 +18,7 @@ const refuse = (code: string, what: string) => new IntakeError(code, what);
  * Throws IntakeError. Each component is looked at by itself, from the root down: a link anywhere below the root is refused, wherever it leads.
  * The root itself may be a link: whoever configured it chose where it leads.
  */
-export async function findPlaced(root: EvidenceRoot, path: string): Promise<PlacedFile> {
+export async function findPlaced(root: Pick<EvidenceRoot, 'name' | 'path'>, path: string): Promise<PlacedFile> {
   const components = componentsOf(path);
   const start = await realpath(root.path).catch(() => {
     throw refuse('place.root', `the evidence root '${root.name}' cannot be looked at at present`);

@@ -1,11 +1,11 @@
 /** What goes on by itself: uploads that are complete are checked, objects of S3 are fetched, what was given up is cleared away. Survives restarts. */
 import { randomUUID } from 'node:crypto';
 import { type Logger } from 'pino';
+import { type IntakeSettings } from '../config.ts';
 import { expireUploads, holdUpload, openUploads, readUpload, releaseUpload, type Upload, waitingUploads } from '../store/uploads.ts';
 import { type CheckContext, checkUpload } from './check.ts';
 import { keepLease } from './lease.ts';
 import { fetchUpload } from './s3-fetch.ts';
-import { type IntakeSettings } from './settings.ts';
 
 export interface RunnerContext extends CheckContext {
   readonly log: Logger;

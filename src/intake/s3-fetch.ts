@@ -1,13 +1,14 @@
 /** Streams an object of S3 into the store; begun again after a break or a restart it goes on where it stopped. */
 import { type Pool } from 'pg';
+import { type IntakeSettings } from '../config.ts';
 import { beginChecking, endUpload, type Upload } from '../store/uploads.ts';
 import { type HeldUpload } from './check.ts';
+import { findFor } from './for-agency.ts';
 import { IntakeError } from './intake-error.ts';
 import { type Lease } from './lease.ts';
 import { type ObjectStore } from './object-store.ts';
 import { withPatience } from './patience.ts';
 import { openObject } from './s3.ts';
-import { type IntakeSettings } from './settings.ts';
 
 export interface FetchContext {
   readonly database: Pool;
@@ -39,7 +40,7 @@ const passing: ReadonlySet<string> = new Set(['s3.silent', 'upload.idle', 'uploa
 
 async function stream(context: FetchContext, upload: Upload, lease: Lease, signal: AbortSignal): Promise<boolean> {
   const { store, settings, isShort } = context;
-  const source = settings.sources.find(({ name }) => name === upload.source);
+  const source = findFor(settings.sources, upload.source ?? '', upload.agency_id);
   if (source === undefined) throw new IntakeError('s3.source', `the S3 source '${upload.source}' is not configured any more`);
   await store.begin(upload.id);
   const size = Number(upload.size);

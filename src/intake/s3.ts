@@ -1,8 +1,8 @@
 /** Objects of S3-compatible stores: only of configured sources, read only, no redirects. The client is loaded when it is first needed. */
 import { type Readable } from 'node:stream';
 import { type S3Client } from '@aws-sdk/client-s3';
+import { type S3Source } from '../config.ts';
 import { IntakeError } from './intake-error.ts';
-import { type S3Source } from './settings.ts';
 
 type Library = typeof import('@aws-sdk/client-s3');
 

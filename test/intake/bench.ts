@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Pool } from 'pg';
 import { pino } from 'pino';
+import { type IntakeSettings, readIntakeSettings } from '../../src/config.ts';
 import { openSigner, type Signer } from '../../src/custody/signer.ts';
 import { type Intake, type IntakeOptions, openIntake } from '../../src/intake/intake.ts';
-import { type IntakeSettings, readIntakeSettings } from '../../src/intake/settings.ts';
 import { openThreadPool, type PiscinaPool } from '../../src/pipeline/piscina-pool.ts';
 import { lockExhibit } from '../../src/store/examinations.ts';
 import { localAgency } from '../../src/store/migrations/0003-service.ts';
@@ -64,7 +64,12 @@ export async function openBench(environment: NodeJS.ProcessEnv = {}): Promise<Be
     },
     async exhibit(agencyId = localAgency) {
       const named = { caseReference: 'case 7', label: `exhibit ${++count}`, examiner: 'Exam Iner' };
-      return (await transaction(pool, (client) => lockExhibit(client, named, agencyId))).id;
+      const { id } = await transaction(pool, (client) => lockExhibit(client, named, agencyId));
+      await pool.query(
+        `insert into case_member (case_id, account_id, role) select case_id, $2, 'custodian' from exhibit where id = $1 on conflict do nothing`,
+        [id, accountId],
+      );
+      return id;
     },
     begin: (intake, exhibitId, name, size, expectedSha256 = null) =>
       intake.begin({ exhibitId, agencyId: localAgency, accountId, credential: 'token', name, size, expectedSha256 }),

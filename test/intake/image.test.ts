@@ -1,11 +1,15 @@
 /** Segments become an image: in the order that they tell themselves, whatever they are called. Witness: fixtures made by ewfacquire, md5 of their origin. */
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ConfigError, defaultLimits, readIntakeSettings } from '../../src/config.ts';
 import { openImage } from '../../src/examine/open-evidence.ts';
 import { type Intake } from '../../src/intake/intake.ts';
-import { readIntakeSettings } from '../../src/intake/settings.ts';
+import { type Recorder } from '../../src/pipeline/recorder.ts';
+import { submit } from '../../src/pipeline/submit.ts';
+import { type UnitQueue } from '../../src/pipeline/unit-queue.ts';
+import { localAgency } from '../../src/store/migrations/0003-service.ts';
 import { type Bench, eventsOf, openBench, pieces } from './bench.ts';
 
 let bench: Bench;
@@ -19,7 +23,10 @@ beforeAll(async () => {
   bench = await openBench();
   root = join(bench.folder, 'root');
   mkdirSync(join(root, 'set'), { recursive: true });
-  const settings = { ...bench.settings, roots: readIntakeSettings(bench.folder, { CUSTODIA_EVIDENCE_ROOTS: `lab=${root}` }).roots };
+  const settings = {
+    ...bench.settings,
+    roots: readIntakeSettings(join(bench.folder, 'data'), { CUSTODIA_EVIDENCE_ROOTS: `lab=${root}` }).roots,
+  };
   intake = bench.intake({ settings });
 });
 afterAll(() => bench.close());
@@ -41,7 +48,7 @@ const media = (image: { format: string; paths: readonly string[] }) => {
   }
 };
 const place = (exhibitId: string, path: string) =>
-  intake.place({ exhibitId, accountId: bench.accountId, credential: 'token', root: 'lab', path });
+  intake.place({ exhibitId, agencyId: localAgency, accountId: bench.accountId, credential: 'token', root: 'lab', path });
 
 describe('three segments of an E01', () => {
   it('are ordered by their headers, though they came in another order under names that lie', async () => {
@@ -145,7 +152,51 @@ describe('in place', () => {
 
   it('only below a root that is configured', async () => {
     const exhibitId = await bench.exhibit();
-    const elsewhere = { exhibitId, accountId: bench.accountId, credential: 'token', root: 'other', path: 'set/image.E01' };
-    await expect(intake.place(elsewhere)).rejects.toMatchObject({ code: 'place.root' });
+    const of = { exhibitId, agencyId: localAgency, accountId: bench.accountId, credential: 'token', path: 'set/image.E01' };
+    await expect(intake.place({ ...of, root: 'other' })).rejects.toMatchObject({ code: 'place.root' });
+  });
+});
+
+describe('an examination is begun over what was taken in', () => {
+  it('and not over what lies at its path by then', async () => {
+    const exhibit = await bench.exhibit();
+    writeFileSync(join(root, 'set', 'swapped.raw'), Buffer.alloc(8192, 1));
+    await place(exhibit, 'set/swapped.raw');
+    const { image, received } = await assemble(exhibit);
+    rmSync(join(root, 'set', 'swapped.raw'));
+    symlinkSync('/etc/passwd', join(root, 'set', 'swapped.raw')); // after it was looked at, before it is begun
+    const queue = {} as UnitQueue; // nothing is announced
+    const profile = { digests: [], limits: defaultLimits };
+    const named = { caseReference: 'case 7', exhibit: 'swapped', examiner: 'Exam Iner' };
+    const begun = submit(bench.pool, queue, {} as Recorder, { ...named, image, received, profile });
+    await expect(begun).rejects.toMatchObject({ code: 'evidence.changed', final: true });
+  });
+});
+
+describe('evidence roots', () => {
+  const read = (roots: string) => readIntakeSettings('/srv/custodia', { CUSTODIA_EVIDENCE_ROOTS: roots }).roots;
+  const [one, two] = ['00000000-0000-7000-8000-00000000000a', '00000000-0000-7000-8000-00000000000b'];
+
+  it('are for all agencies, or for those that are named', () => {
+    expect(read(`a=/evidence/a; b@${one}=/evidence/b ;c@${one},${two}=/evidence/c=d`)).toEqual([
+      { name: 'a', path: '/evidence/a', agencies: null },
+      { name: 'b', path: '/evidence/b', agencies: [one] },
+      { name: 'c', path: '/evidence/c=d', agencies: [one, two] },
+    ]);
+  });
+
+  it.each([
+    'a=relative',
+    'a=/x;a=/y',
+    'A=/x',
+    'a@police=/x',
+    '=/x',
+    'a',
+    'a=/srv',
+    'a=/srv/custodia',
+    'a=/srv/custodia/store/sha256',
+    'a=/',
+  ])('are not %s', (roots) => {
+    expect(() => read(roots)).toThrow(ConfigError);
   });
 });

@@ -40,7 +40,7 @@ describe('an upload', () => {
     expect(await eventsOf(bench.pool, exhibit)).toMatchObject([
       {
         type: 'received',
-        actor: { name: 'Sub Mitter', role: 'submitter', authenticator: 'token' },
+        actor: { name: 'Sub Mitter', role: 'custodian', authenticator: 'token' },
         digests: [{ scope: 'segment', name: 'disk.raw', algorithm: 'sha256', value: digest(bytes), point: 'H1', result: 'equal' }],
         storage: [objectAt(digest(bytes))],
       },
