@@ -1,5 +1,35 @@
 /** What the environment and the command line settle, read once at start. */
-import { resolve } from 'node:path';
+import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+
+/** Whose cases evidence may be taken from here into: ids of agencies; null where that is every agency's. */
+export type ForAgencies = readonly string[] | null;
+
+export interface EvidenceRoot {
+  readonly name: string;
+  readonly agencies: ForAgencies;
+  /** Absolute. */
+  readonly path: string;
+}
+
+export interface S3Source {
+  readonly name: string;
+  readonly endpoint: string;
+  readonly region: string;
+  readonly bucket: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly agencies: ForAgencies;
+}
+
+export interface IntakeSettings {
+  readonly storeFolder: string;
+  readonly roots: readonly EvidenceRoot[];
+  readonly sources: readonly S3Source[];
+  /** A request that brings nothing for so long is cut. */
+  readonly idleMs: number;
+  /** An upload that is left alone for so long has failed. */
+  readonly expiryMs: number;
+}
 
 export interface Config {
   /** Folder of the embedded database, the keys and the scratch files. */
@@ -13,6 +43,7 @@ export interface Config {
   /** Units this process works on at once: more than threads, so that none waits while a unit commits. */
   readonly concurrency: number;
   readonly logLevel: string;
+  readonly intake: IntakeSettings;
   /** A unit that fails so often (its thread dies, hangs or throws) is quarantined. */
   readonly failuresAllowed: number;
   /** A unit whose worker process dies so often while holding it is quarantined. */
@@ -43,9 +74,11 @@ export interface ConfigOptions {
 
 /** Options win over the environment (`CUSTODIA_DATA`, `CUSTODIA_THREADS`, ...), the environment over the defaults. Throws ConfigError. */
 export function readConfig(options: ConfigOptions, environment: NodeJS.ProcessEnv, cores: number): Config {
+  const dataFolder = resolve(options.data ?? environment.CUSTODIA_DATA ?? 'custodia-data');
   const threads = options.threads ?? whole(environment, 'CUSTODIA_THREADS', Math.max(1, cores), 1, 256);
   return {
-    dataFolder: resolve(options.data ?? environment.CUSTODIA_DATA ?? 'custodia-data'),
+    dataFolder,
+    intake: readIntakeSettings(dataFolder, environment),
     databaseUrl: environment.DATABASE_URL || null,
     queueUrl: environment.QUEUE_URL || null,
     threads,
@@ -70,6 +103,88 @@ function whole(environment: NodeJS.ProcessEnv, name: string, otherwise: number, 
     throw new ConfigError(`${name}: found '${text}', expected a whole number from ${least} to ${most}`);
   }
   return value;
+}
+
+const nameForm = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+/** Throws ConfigError. */
+export function readIntakeSettings(dataFolder: string, environment: NodeJS.ProcessEnv): IntakeSettings {
+  const storeFolder = resolve(environment.CUSTODIA_STORE || join(dataFolder, 'store'));
+  return {
+    storeFolder,
+    roots: readRoots(environment.CUSTODIA_EVIDENCE_ROOTS ?? '', [resolve(dataFolder), storeFolder]),
+    sources: readSources(environment),
+    idleMs: seconds(environment, 'CUSTODIA_UPLOAD_IDLE_SECONDS', 30),
+    expiryMs: seconds(environment, 'CUSTODIA_UPLOAD_EXPIRY_SECONDS', 7 * 86_400),
+  };
+}
+
+/** `name=/path;name@<id of an agency>,<id>=/path`. None of them may hold `ours` or lie in it: keys and scratch files are no evidence. */
+function readRoots(text: string, ours: readonly string[]): EvidenceRoot[] {
+  const roots = new Map<string, EvidenceRoot>();
+  for (const part of text.split(';').filter((piece) => piece.trim() !== '')) {
+    const [, name, given, path] = /^\s*([^=@]+?)\s*(?:@([^=]*))?=\s*(.+?)\s*$/.exec(part) ?? [];
+    const refuse = (expected: string) => {
+      throw new ConfigError(`CUSTODIA_EVIDENCE_ROOTS: found '${part.trim()}', ${expected}`);
+    };
+    if (name === undefined || path === undefined || !nameForm.test(name) || !isAbsolute(path) || roots.has(name))
+      return refuse('expected name=/absolute/path;..., each name once, of small letters, digits and hyphens');
+    const root = { name, path: resolve(path), agencies: readAgencies(given, refuse) };
+    if (ours.some((folder) => contains(root.path, folder) || contains(folder, root.path)))
+      return refuse('expected a folder apart from the data folder and the store');
+    roots.set(name, root);
+  }
+  return [...roots.values()];
+}
+
+const contains = (folder: string, path: string): boolean => {
+  const way = relative(folder, path);
+  return way === '' || !(way === '..' || way.startsWith(`..${sep}`));
+};
+
+/** Ids with `,` between them. */
+function readAgencies(text: string | undefined, refuse: (expected: string) => never): ForAgencies {
+  if (text === undefined || text === '') return null;
+  const ids = text.split(',').map((id) => id.trim());
+  if (!ids.every((id) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id))) return refuse('expected ids of agencies, , between them');
+  return ids;
+}
+
+/** `CUSTODIA_S3_SOURCES=name;name`, and for each `CUSTODIA_S3_<NAME>_ENDPOINT`, `_REGION`, `_BUCKET`, `_KEY_ID`, `_SECRET` and, where not all agencies', `_AGENCIES`; hyphens become underscores. */
+function readSources(environment: NodeJS.ProcessEnv): S3Source[] {
+  const names = (environment.CUSTODIA_S3_SOURCES ?? '')
+    .split(';')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  return names.map((name) => {
+    if (!nameForm.test(name)) throw new ConfigError(`CUSTODIA_S3_SOURCES: found '${name}', expected small letters, digits and hyphens`);
+    const variableOf = (key: string) => `CUSTODIA_S3_${name.toUpperCase().replaceAll('-', '_')}_${key}`;
+    const demand = (key: string): string => {
+      const variable = variableOf(key);
+      const value = environment[variable];
+      if (value === undefined || value === '') throw new ConfigError(`${variable}: not set, expected for the source '${name}'`);
+      return value;
+    };
+    const endpoint = demand('ENDPOINT');
+    if (!/^https?:\/\//.test(endpoint) || !URL.canParse(endpoint))
+      throw new ConfigError(`source '${name}': its endpoint is no address, expected one like https://s3.example.org`);
+    return {
+      ...{ name, endpoint, region: demand('REGION'), bucket: demand('BUCKET') },
+      ...{ accessKeyId: demand('KEY_ID'), secretAccessKey: demand('SECRET') },
+      agencies: readAgencies(environment[variableOf('AGENCIES')], (expected) => {
+        throw new ConfigError(`${variableOf('AGENCIES')}: ${expected}`);
+      }),
+    };
+  });
+}
+
+function seconds(environment: NodeJS.ProcessEnv, name: string, otherwise: number): number {
+  const text = environment[name];
+  if (text === undefined || text === '') return otherwise * 1000;
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0 || value > 366 * 86_400)
+    throw new ConfigError(`${name}: found '${text}', expected a number of seconds above 0, at most a year`);
+  return value * 1000;
 }
 
 /** As pino names them. */

@@ -14,10 +14,13 @@ const keptFor = "interval '24 hours'";
 /** Requests that are the first with their key: their answer is kept. */
 const firsts = new WeakMap<FastifyRequest, string>();
 
+/** Where a part of what is asked for stands in headers (tus 1.0, Creation). */
+const askedInHeaders = ['upload-length', 'upload-metadata'] as const;
+
 const digestOf = (request: FastifyRequest): Buffer =>
   createHash('sha256')
     .update(`${request.method} ${request.url}\n`)
-    .update(JSON.stringify(request.body ?? null))
+    .update(JSON.stringify([request.body ?? null, ...askedInHeaders.map((name) => request.headers[name] ?? null)]))
     .digest();
 
 /** Before the handler: true when the answer was given already. */
@@ -33,6 +36,7 @@ export async function answerAgain(database: Pool, request: FastifyRequest, reply
        and (created_at < clock_timestamp() - ${keptFor} or (status is null and created_at < clock_timestamp() - ${abandonedAfter}))`,
     [accountId, key],
   );
+  await forgetOld(database);
   const { rowCount } = await database.query(
     'insert into idempotency (account_id, key, request_sha256) values ($1, $2, $3) on conflict do nothing',
     [accountId, key, digest],
@@ -41,8 +45,8 @@ export async function answerAgain(database: Pool, request: FastifyRequest, reply
     firsts.set(request, key);
     return false;
   }
-  const { rows } = await database.query<{ request_sha256: Buffer; status: number | null; body: string | null }>(
-    'select request_sha256, status, body from idempotency where account_id = $1 and key = $2',
+  const { rows } = await database.query<{ request_sha256: Buffer; status: number | null; body: string | null; location: string | null }>(
+    'select request_sha256, status, body, location from idempotency where account_id = $1 and key = $2',
     [accountId, key],
   );
   const known = rows[0];
@@ -52,7 +56,10 @@ export async function answerAgain(database: Pool, request: FastifyRequest, reply
     throw new Refusal(422, 'http.idempotency-reused', 'this Idempotency-Key was used for another request, expected a new key for it');
   if (known.body === null)
     throw new Refusal(409, 'http.answered-once', 'this request was answered already, and its answer held a secret that is shown once');
-  reply.code(known.status).header('idempotency-replayed', 'true').type('application/json').send(known.body);
+  reply.code(known.status).header('idempotency-replayed', 'true');
+  if (known.location !== null) reply.header('location', known.location);
+  if (known.body !== '') reply.type('application/json');
+  reply.send(known.body);
   return true;
 }
 
@@ -67,10 +74,17 @@ export async function keepAnswer(database: Pool, request: FastifyRequest, reply:
   }
   const secret = request.routeOptions.config.secretAnswer === true;
   const body = secret ? null : typeof payload === 'string' ? payload : '';
-  await database.query('update idempotency set status = $3, body = $4 where account_id = $1 and key = $2 and status is null', [
-    accountId,
-    key,
-    reply.statusCode,
-    body,
-  ]);
+  const location = reply.getHeader('location');
+  await database.query(
+    'update idempotency set status = $3, body = $4, location = $5 where account_id = $1 and key = $2 and status is null',
+    [accountId, key, reply.statusCode, body, typeof location === 'string' ? location : null],
+  );
+}
+
+/** A few each time: more go than come. */
+async function forgetOld(database: Pool): Promise<void> {
+  await database.query(
+    `delete from idempotency where (account_id, key) in (
+       select account_id, key from idempotency where created_at < clock_timestamp() - ${keptFor} order by created_at limit 20 for update skip locked)`,
+  );
 }

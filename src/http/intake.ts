@@ -2,7 +2,6 @@
 import { type Config } from '../config.ts';
 import { type Intake, openIntake } from '../intake/intake.ts';
 import { IntakeError } from '../intake/intake-error.ts';
-import { readIntakeSettings } from '../intake/settings.ts';
 import { roomIn } from '../pipeline/room.ts';
 import { type Upload } from '../store/uploads.ts';
 import { Refusal } from './problem.ts';
@@ -15,7 +14,7 @@ export function intakeOf(api: Api, service: Service): Intake {
   const known = opened.get(service);
   if (known !== undefined) return known;
   const { database, threads, signer, version, log, config } = service.installation;
-  const settings = readIntakeSettings(config.dataFolder, process.env);
+  const settings = config.intake;
   const onEnded = (upload: Upload) => auditEnd(service, upload);
   const intake = openIntake({
     database,

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { Type } from 'typebox';
 import { Refusal } from './problem.ts';
+import { isId } from './route.ts';
 
 export const PageQuery = {
   limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
@@ -32,6 +33,14 @@ export function readCursor(question: unknown, cursor: string | undefined, length
   const key = parsed.slice(1);
   if (!key.every((part) => part === null || typeof part === 'string' || (typeof part === 'number' && Number.isFinite(part)))) throw refused;
   return key as Key;
+}
+
+/** Where the key is an id of ours and nothing else. */
+export function readIdCursor(question: unknown, cursor: string | undefined): string | null {
+  const id = readCursor(question, cursor, 1)?.[0]?.toString() ?? null;
+  if (id !== null && !isId(id))
+    throw new Refusal(400, 'http.cursor', 'the cursor is none of this question, expected one that its last page gave');
+  return id;
 }
 
 export interface Page<T> {

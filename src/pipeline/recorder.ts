@@ -20,6 +20,8 @@ export interface Received {
   readonly exhibit: Exhibit;
   readonly examination: Examination;
   readonly received: readonly StatTuple[];
+  /** Who asked for it, where that is known and not only stated. */
+  readonly actor?: CustodyEvent['actor'];
 }
 
 export interface Recorder {
@@ -87,8 +89,8 @@ export async function createRecorder({ signer, version, clockOffsetMs, limits }:
       const event = { ...common(found.exhibit, 'reviewed', actor, new Date(), text), decision };
       await append(client, found.exhibit, `decided:${randomUUID()}`, event); // may be decided again and again
     },
-    async recordReceived(client, { exhibit, examination, received }) {
-      const actor = { name: examination.examiner, role: 'examiner', authenticator: 'stated' };
+    async recordReceived(client, { exhibit, examination, received, actor: known }) {
+      const actor = known ?? { name: examination.examiner, role: 'examiner', authenticator: 'stated' };
       const event = common(exhibit, 'received', actor, examination.created_at, 'image submitted for examination');
       const { format, paths } = examination.image;
       await append(client, exhibit, `received:${examination.id}`, { ...event, storage: paths, files: received, format });

@@ -1,7 +1,9 @@
 /** Takes an image in: case, exhibit, examination, its first units and the ledger's first event, all in one transaction. */
 import { type Pool, type PoolClient } from 'pg';
+import { type CustodyEvent } from '../custody/event.ts';
 import { type ImageReference, type Profile } from '../evidence/task.ts';
 import { type Exhibit, findOpenExamination, insertExamination, lockExhibit } from '../store/examinations.ts';
+import { type StatTuple } from '../store/schema.ts';
 import { transaction } from '../store/transaction.ts';
 import { insertUnits } from '../store/units.ts';
 import { differences, statEvidence } from './evidence-files.ts';
@@ -15,11 +17,15 @@ export interface Submission {
   readonly exhibit: string;
   readonly examiner: string;
   readonly image: ImageReference;
+  /** What its files were when they were taken in, where that was before now. */
+  readonly received?: readonly StatTuple[];
   readonly profile: Profile;
   /** Where it came through the API: whose request it is, and how urgent. */
   readonly request?: {
     readonly agencyId: string;
     readonly accountId: string;
+    /** As the ledger names whoever asked. */
+    readonly actor?: CustodyEvent['actor'];
     readonly priority?: number;
     readonly deadline?: Date;
   };
@@ -35,6 +41,9 @@ export interface Submitted {
 export async function submit(database: Pool, queue: UnitQueue, recorder: Recorder, submission: Submission): Promise<Submitted> {
   const { caseReference, exhibit: label, examiner, image, profile, request } = submission;
   const received = await statEvidence(image.paths);
+  const since = differences(submission.received ?? received, received);
+  if (since.length > 0)
+    throw new TaskError('evidence.changed', `the image is not as it was when it was taken in: ${since.join('; ')}`, true);
   return transaction(database, async (client) => {
     const exhibit: Exhibit = await lockExhibit(client, { caseReference, label, examiner }, request?.agencyId);
     const open = await findOpenExamination(client, exhibit.id, image);
@@ -60,7 +69,12 @@ export async function submit(database: Pool, queue: UnitQueue, recorder: Recorde
       client,
       ids.map((id, index) => ({ id, priority: units[index]!.priority })),
     );
-    await recorder.recordReceived(client, { exhibit, examination, received });
+    await recorder.recordReceived(client, {
+      exhibit,
+      examination,
+      received,
+      ...(request?.actor === undefined ? {} : { actor: request.actor }),
+    });
     return { examinationId: examination.id, resumed: false };
   });
 }

@@ -10,6 +10,7 @@ import * as intake from './migrations/0005-intake.ts';
 import * as search from './migrations/0006-search.ts';
 import * as looks from './migrations/0007-looks.ts';
 import * as progress from './migrations/0008-progress.ts';
+import * as intakeLists from './migrations/0009-intake-lists.ts';
 import { borrowed } from './schema.ts';
 import { isTransient } from './transaction.ts';
 
@@ -22,6 +23,7 @@ const migrations = {
   '0006-search': search,
   '0007-looks': looks,
   '0008-progress': progress,
+  '0009-intake-lists': intakeLists,
 };
 
 /** Throws Error (`database.migration`) with the name of the migration that failed; a failed one leaves nothing behind. A database that went away is no such failure. */

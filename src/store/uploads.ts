@@ -79,6 +79,22 @@ export async function readUpload(connection: Pool | PoolClient, uploadId: string
   return (await queries(connection).selectFrom('upload').selectAll().where('id', '=', uploadId).executeTakeFirst()) ?? null;
 }
 
+/** What may be shown of one. */
+export type ListedUpload = Pick<
+  Upload,
+  'id' | 'exhibit_id' | 'origin' | 'name' | 'size' | 'status' | 'sha256' | 'problem_code' | 'problem' | 'created_at' | 'ended_at'
+>;
+
+/** Of an exhibit, newest first, from below `before`; as far as the reader may see. */
+export async function listUploads(client: PoolClient, exhibitId: string, before: string | null, limit: number): Promise<ListedUpload[]> {
+  const { rows } = await client.query<ListedUpload>(
+    `select id, exhibit_id, origin, name, size, status, sha256, problem_code, problem, created_at, ended_at from upload
+     where exhibit_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3`,
+    [exhibitId, before, limit],
+  );
+  return rows;
+}
+
 const heldUntil = (ms: number) => sql<Date>`clock_timestamp() + ${ms} * interval '1 millisecond'`;
 const now = sql<Date>`clock_timestamp()`;
 

@@ -25,8 +25,7 @@ let examination: string;
 beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'custodia-root-'));
   copyFileSync(fixturePath('disk-mbr-e01'), join(place, 'disk.E01'));
-  process.env.CUSTODIA_EVIDENCE_ROOTS = `vault=${place}`;
-  service = await openService({ works: true });
+  service = await openService({ works: true, environment: { CUSTODIA_EVIDENCE_ROOTS: `vault=${place}` } });
   const agency = await service.agency();
   members = await Promise.all([service.person(agency, ['lab-lead']), service.person(agency), service.person(agency)]);
   [lead, lab, investigator] = members.map(({ token }) => colleague(service.url, token)) as [Colleague, Colleague, Colleague];
@@ -40,7 +39,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([lead, lab, investigator, stranger].map(({ desk }) => desk.close()));
   await service.close();
-  delete process.env.CUSTODIA_EVIDENCE_ROOTS;
   rmSync(place, { recursive: true, force: true });
 });
 

@@ -21,14 +21,12 @@ beforeAll(async () => {
   mkdirSync(join(root, 'case 7'));
   for (const path of segments) copyFileSync(path, join(root, 'case 7', basename(path)));
   symlinkSync('/etc', join(root, 'etc'));
-  process.env.CUSTODIA_EVIDENCE_ROOTS = `lab=${root}`;
-  service = await openService({ works: true });
+  service = await openService({ works: true, environment: { CUSTODIA_EVIDENCE_ROOTS: `lab=${root}` } });
   const agency = await service.agency();
   examiner = await service.person(agency);
   caseId = await service.caseOf(agency, [[examiner, 'examiner']]);
 });
 afterAll(async () => {
-  delete process.env.CUSTODIA_EVIDENCE_ROOTS;
   await service.close();
   rmSync(root, { recursive: true, force: true });
 });

@@ -14,8 +14,7 @@ let exhibit: string;
 let exhibitElsewhere: string;
 
 beforeAll(async () => {
-  process.env.CUSTODIA_UPLOAD_IDLE_SECONDS = '1';
-  service = await openService();
+  service = await openService({ environment: { CUSTODIA_UPLOAD_IDLE_SECONDS: '1' } });
   const agency = await service.agency();
   submitter = await service.person(agency);
   stranger = await service.person(await service.agency());
@@ -23,7 +22,6 @@ beforeAll(async () => {
   exhibitElsewhere = await service.exhibitOf(await service.caseOf(stranger.agencyId, [[stranger, 'lab-lead']]));
 });
 afterAll(async () => {
-  delete process.env.CUSTODIA_UPLOAD_IDLE_SECONDS;
   await service.close();
 });
 

@@ -3,6 +3,8 @@ import { Type } from 'typebox';
 import { defaultLimits, furtherDigests, usualDigests } from '../../config.ts';
 import { submit } from '../../pipeline/submit.ts';
 import { TaskError } from '../../pipeline/task-error.ts';
+import { changing } from '../audit.ts';
+import { actorOf } from '../control.ts';
 import { sendTagged } from '../etag.ts';
 import { intakeOf, refusing } from '../intake.ts';
 import { PageQuery, pageOf, readCursor, usualLimit } from '../paging.ts';
@@ -34,11 +36,14 @@ interface Row {
   deadline: Date | null;
   created_at: Date;
   concluded_at: Date | null;
+  paused_at: Date | null;
+  paused_because: string | null;
+  cancelled_because: string | null;
 }
 
 /** Ops see the examination, not the exhibit and case that it belongs to. */
 const columns = `examination.id, exhibit_id, label, case_id, reference, status, image->>'format' as format, jsonb_array_length(image->'paths') as files,
-  priority, deadline, examination.created_at, concluded_at`;
+  priority, deadline, examination.created_at, concluded_at, paused_at, paused_because, cancelled_because`;
 const joined = 'examination left join exhibit on exhibit.id = exhibit_id left join case_file on case_file.id = case_id';
 
 const asExamination = (row: Row) => ({
@@ -48,6 +53,7 @@ const asExamination = (row: Row) => ({
   status: row.status,
   image: { format: row.format, files: row.files },
   ...{ priority: row.priority, deadline: row.deadline, created: row.created_at, concluded: row.concluded_at },
+  ...{ pausedAt: row.paused_at, pausedBecause: row.paused_because, cancelledBecause: row.cancelled_because },
 });
 
 export const examinationRoutes: Routes = (api, service) => {
@@ -69,7 +75,7 @@ function addBegin(api: Api, service: Service): void {
       const { segments, incomplete = false, digests = [], priority, deadline } = request.body;
       if (deadline !== undefined && Number.isNaN(Date.parse(deadline)))
         throw new Refusal(400, 'http.request', 'deadline: expected a time that exists');
-      const { image, missing } = await refusing(
+      const { image, received, missing } = await refusing(
         intake.assemble(exhibitId, { incomplete, ...(segments === undefined ? {} : { ids: segments }) }),
       );
       const { agencyId, accountId } = request.subject;
@@ -80,10 +86,10 @@ function addBegin(api: Api, service: Service): void {
       );
       const found = rows[0]!;
       const submitted = await submit(database, await service.installation.queue(), recorder, {
-        ...{ caseReference: found.reference, exhibit: found.label, examiner: found.name, image },
+        ...{ caseReference: found.reference, exhibit: found.label, examiner: found.name, image, received },
         profile: { digests: [...new Set([...usualDigests, ...digests])], limits: defaultLimits },
         request: {
-          ...{ agencyId: found.agency_id ?? agencyId, accountId },
+          ...{ agencyId: found.agency_id ?? agencyId, accountId, actor: await actorOf(service, request) },
           ...(priority === undefined ? {} : { priority }),
           ...(deadline === undefined ? {} : { deadline: new Date(deadline) }),
         },
@@ -92,6 +98,14 @@ function addBegin(api: Api, service: Service): void {
         throw error;
       });
       const { examinationId: id, resumed } = submitted;
+      await changing(service, request, async (_, tell) =>
+        tell({
+          action: 'examination.start',
+          outcome: 'done',
+          about: { exhibit: exhibitId, examination: id },
+          detail: { resumed: String(resumed) },
+        }),
+      );
       return reply
         .code(resumed ? 200 : 201)
         .header('location', `/api/v1/examinations/${id}`)

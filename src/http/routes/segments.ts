@@ -1,6 +1,9 @@
 /** The segments of an exhibit: those that were accepted, and taking in what lies in place or in S3. */
 import { Type } from 'typebox';
+import { type ForAgencies } from '../../config.ts';
+import { isFor } from '../../intake/for-agency.ts';
 import { intakeOf, refusing } from '../intake.ts';
+import { PageQuery, pageOf, readIdCursor, usualLimit } from '../paging.ts';
 import { notFound } from '../problem.ts';
 import { closed, Id, type Routes } from '../route.ts';
 import { asAnswer } from './uploads.ts';
@@ -37,15 +40,24 @@ export const segmentRoutes: Routes = (api, service) => {
   const intake = intakeOf(api, service);
   api.get(
     '/exhibits/:exhibitId/segments',
-    { config: { policy: { action: 'exhibit.read', about: 'exhibit' } }, schema: { params: Params } },
+    {
+      config: { policy: { action: 'exhibit.read', about: 'exhibit' } },
+      schema: { params: Params, querystring: Type.Object(PageQuery, closed) },
+    },
     async (request) => {
+      const { exhibitId } = request.params;
+      const { limit = usualLimit, cursor } = request.query;
+      const question = ['segments', exhibitId];
+      const after = readIdCursor(question, cursor);
       const { rows } = await service.read(request, (client) =>
         client.query<SegmentRow>(
-          'select id, origin, name, size, sha256, root, root_path, accepted_at from segment where exhibit_id = $1 order by accepted_at, id',
-          [request.params.exhibitId],
+          `select id, origin, name, size, sha256, root, root_path, accepted_at from segment
+           where exhibit_id = $1 and ($2::uuid is null or id > $2) order by id limit $3`,
+          [exhibitId, after, limit + 1],
         ),
       );
-      return { items: rows.map(asSegment) };
+      const { items, next } = pageOf(rows, limit, question, ({ id }) => [id]);
+      return { items: items.map(asSegment), next };
     },
   );
   api.post(
@@ -62,7 +74,7 @@ export const segmentRoutes: Routes = (api, service) => {
       if (agencyId === undefined) throw notFound();
       if ('root' in request.body) {
         const { root, path } = request.body;
-        const placed = await refusing(intake.place({ exhibitId, accountId, credential, root, path }));
+        const placed = await refusing(intake.place({ exhibitId, agencyId, accountId, credential, root, path }));
         return reply.code(201).send({ items: placed.map(asSegment) });
       }
       const { sha256 = null, ...object } = request.body;
@@ -70,8 +82,10 @@ export const segmentRoutes: Routes = (api, service) => {
       return reply.code(202).header('location', `/api/v1/uploads/${upload.id}`).send(asAnswer(upload, 0));
     },
   );
-  api.get('/evidence-roots', { config: { policy: { action: 'case.list', about: 'own' } } }, async () => ({
-    roots: intake.settings.roots.map(({ name }) => ({ name })),
-    sources: intake.settings.sources.map(({ name }) => ({ name })),
-  }));
+  api.get('/evidence-roots', { config: { policy: { action: 'case.list', about: 'own' } } }, async ({ subject }) => {
+    const { roots, sources } = intake.settings;
+    const named = (all: readonly { readonly name: string; readonly agencies: ForAgencies }[]) =>
+      all.filter((one) => isFor(one, subject.agencyId)).map(({ name }) => ({ name }));
+    return { roots: named(roots), sources: named(sources) };
+  });
 };

@@ -1,14 +1,16 @@
-/** Uploads by tus 1.0 (tus.io/protocols/resumable-upload) with Creation, Checksum, Expiration and Termination; why by own routes: docs/adr/0013-uploads.md. */
+/** Uploads by tus 1.0 (tus.io/protocols/resumable-upload) with Creation, Checksum, Expiration and Termination; why by own routes: docs/adr/0014-uploads.md. */
 import { type Readable } from 'node:stream';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { type Intake } from '../../intake/intake.ts';
 import { IntakeError } from '../../intake/intake-error.ts';
 import { type Checksum, checksumAlgorithms } from '../../intake/receive.ts';
-import { readUpload, type Upload } from '../../store/uploads.ts';
+import { type ListedUpload, listUploads, readUpload, type Upload } from '../../store/uploads.ts';
+import { createAccessWatch } from '../access-watch.ts';
 import { intakeOf, refusalOfIntake, refusing } from '../intake.ts';
+import { PageQuery, pageOf, readIdCursor, usualLimit } from '../paging.ts';
 import { notFound, Refusal } from '../problem.ts';
-import { type Api, Id, type Routes, type Service } from '../route.ts';
+import { type Api, closed, Id, type Routes, type Service } from '../route.ts';
 
 const Params = Type.Object({ uploadId: Id });
 const version = '1.0.0';
@@ -19,8 +21,11 @@ const patienceMs = 10_000;
 
 export const uploadRoutes: Routes = (api, service) => {
   const intake = intakeOf(api, service);
-  // bodies are read by the handler, as they come
-  api.addContentTypeParser(bodyType, (_request, payload, done) => done(null, payload));
+  api.register(async (scope) => {
+    // read by the handler, as they come, and by no other route; what says to be of another type is held to the limit of every body
+    scope.addContentTypeParser(bodyType, (_request, payload, done) => done(null, payload));
+    addTransfer(scope as unknown as Api, service, intake);
+  });
   api.options('/uploads', { config: { policy: 'public', ownProtocol: true } }, async (_request, reply) =>
     reply
       .code(204)
@@ -33,14 +38,36 @@ export const uploadRoutes: Routes = (api, service) => {
       .send(),
   );
   addCreation(api, intake);
-  addTransfer(api, service, intake);
+  addList(api, service, intake);
 };
+
+function addList(api: Api, service: Service, intake: Intake): void {
+  api.get(
+    '/exhibits/:exhibitId/uploads',
+    {
+      config: { policy: { action: 'exhibit.read', about: 'exhibit' } },
+      schema: { params: Type.Object({ exhibitId: Id }), querystring: Type.Object(PageQuery, closed) },
+    },
+    async (request) => {
+      const { exhibitId } = request.params;
+      const { limit = usualLimit, cursor } = request.query;
+      const question = ['uploads', exhibitId];
+      const before = readIdCursor(question, cursor);
+      const rows = await service.read(request, (client) => listUploads(client, exhibitId, before, limit + 1));
+      const { items, next } = pageOf(rows, limit, question, ({ id }) => [id]);
+      const shown = items.map(async (upload) =>
+        asAnswer(upload, upload.status === 'receiving' ? await intake.receivedBytes(upload.id) : Number(upload.size)),
+      );
+      return { items: await Promise.all(shown), next };
+    },
+  );
+}
 
 function addCreation(api: Api, intake: Intake): void {
   api.post(
     '/exhibits/:exhibitId/uploads',
     {
-      config: { policy: { action: 'evidence.submit', about: 'exhibit' }, ownProtocol: true },
+      config: { policy: { action: 'evidence.submit', about: 'exhibit' } },
       schema: { params: Type.Object({ exhibitId: Id }) },
     },
     async (request, reply) => {
@@ -71,6 +98,7 @@ function addCreation(api: Api, intake: Intake): void {
 function addTransfer(api: Api, service: Service, intake: Intake): void {
   const config = { policy: { action: 'evidence.submit', about: 'upload' }, ownProtocol: true } as const;
   const { database } = service.installation;
+  const access = createAccessWatch(service);
   const find = async (id: string) => (await readUpload(database, id)) ?? Promise.reject(notFound());
   api.head('/uploads/:uploadId', { config, schema: { params: Params } }, async (request, reply) => {
     speakTus(request, reply);
@@ -87,14 +115,15 @@ function addTransfer(api: Api, service: Service, intake: Intake): void {
     const upload = await find(request.params.uploadId);
     return asAnswer(upload, upload.status === 'receiving' ? await intake.receivedBytes(upload.id) : Number(upload.size));
   });
-  api.patch('/uploads/:uploadId', { config, schema: { params: Params }, bodyLimit: Number.MAX_SAFE_INTEGER }, async (request, reply) => {
+  api.patch('/uploads/:uploadId', { config, schema: { params: Params } }, async (request, reply) => {
     speakTus(request, reply);
     if (request.headers['content-type'] !== bodyType) throw new Refusal(415, 'upload.type', `Content-Type: expected ${bodyType}`);
     const { uploadId } = request.params;
     const offset = lengthOf(request, 'upload-offset');
     const checksum = checksumOf(request);
     reply.header('connection', 'close'); // for an answer before all has come; taken back where all has
-    const received = await refusing(intake.receive({ uploadId, offset, bytes: bytesOf(request), checksum }));
+    const unwatch = access.watch(request, () => request.raw.destroy());
+    const received = await refusing(intake.receive({ uploadId, offset, bytes: bytesOf(request), checksum })).finally(unwatch);
     reply.removeHeader('connection');
     if (received.complete) {
       const ended = await intake.waitForEnd(uploadId, patienceMs);
@@ -169,7 +198,7 @@ function refuseEnded({ status, problem_code, problem }: Upload): void {
   if (status === 'cancelled') throw new Refusal(410, 'upload.ended', 'the upload was given up');
 }
 
-export const asAnswer = (upload: Upload, received: number) => ({
+export const asAnswer = (upload: ListedUpload, received: number) => ({
   id: upload.id,
   exhibitId: upload.exhibit_id,
   origin: upload.origin,
