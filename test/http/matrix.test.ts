@@ -7,6 +7,7 @@ import { Agent, request as ask } from 'node:http';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Action, type AgencyRole, agencyRoles, type CaseRole, caseRoles, rules, type Scope, scopes } from '../../src/access/policy.ts';
 import { type About, type DeclaredRoute } from '../../src/http/route.ts';
+import { isLong } from '../support/long.ts';
 import { openService, type Person, type TestService } from '../support/service.ts';
 
 /** Who may, by role: in the case, in its agency (`auditor@`, `lab-lead@`), in the whole installation (`ops@`, `administrator@`); `all`: whoever is known. */
@@ -273,12 +274,21 @@ async function unexpected(asked: Iterable<Question>): Promise<{ count: number; w
   return { count, wrong };
 }
 
-it('all routes, roles, agencies, states: at least 20,000 requests, none answered otherwise than the roles say', async () => {
+/** Of all questions every fourth asker, another one for each route and target; all of them in the long form. */
+function* sampled(all: Iterable<Question>): Generator<Question> {
+  let index = 0;
+  for (const question of all) {
+    if (isLong || (index + Math.floor(index / askers.length)) % 4 === 0) yield question;
+    index++;
+  }
+}
+
+it('all routes, roles, agencies, states: none answered otherwise than the roles say (20,000 requests and more in the long form)', async () => {
   expect(Object.keys(rules).sort()).toEqual(Object.keys(who).sort());
-  const { count, wrong } = await unexpected(questions(Object.keys(rules)));
+  const { count, wrong } = await unexpected(sampled(questions(Object.keys(rules))));
   console.log(`authorisation matrix: ${count} requests, ${wrong.length} unexpected`);
   expect(wrong.slice(0, 30)).toEqual([]);
-  expect(count).toBeGreaterThanOrEqual(20_000);
+  expect(count).toBeGreaterThanOrEqual(isLong ? 20_000 : 5000);
 }, 240_000);
 
 /** Where the policy is as before: nothing is added, whoever is known may already, or the second wall hides it (walls.test.ts shows that one). */

@@ -12,10 +12,11 @@ import { layout } from '../../src/store/embedded/folder.ts';
 import { openEmbedded } from '../../src/store/embedded.ts';
 import { fixturePath } from '../support/fixture.ts';
 import { openLaboratory } from '../support/laboratory.ts';
+import { isLong } from '../support/long.ts';
 import { checkRecord } from '../support/record.ts';
 import { patiently, postmasterOf } from '../support/storm.ts';
 
-const outageMs = Number(process.env.CUSTODIA_OUTAGE_MS ?? 4000);
+const outageMs = Number(process.env.CUSTODIA_OUTAGE_MS ?? (isLong ? 20_000 : 3000));
 const image = fixturePath('disk-mbr-e01');
 const environment = { CUSTODIA_FAILURES: '1' }; // every file a unit of its own
 
