@@ -1,7 +1,9 @@
 /** Agencies and what each may use. */
 import { Type } from 'typebox';
+import { wake } from '../../pipeline/control.ts';
 import { changeAgency, findAgency, insertAgency, listAgencies } from '../../store/agencies.ts';
 import { changing } from '../audit.ts';
+import { controlOf } from '../control.ts';
 import { refuseChanged, sendTagged } from '../etag.ts';
 import { plainText, Text } from '../fields.ts';
 import { PageQuery, pageOf, readCursor, usualLimit } from '../paging.ts';
@@ -66,6 +68,7 @@ export const agencyRoutes: Routes = (api, service) => {
         tell({ action: 'agency.change', outcome: 'done', about: { agency: agencyId }, detail: { ...request.body } });
         return changeAgency(client, agencyId, request.body);
       });
+      if (request.body.maxRunningUnits !== undefined) await wake(await controlOf(service), null); // there may be room for more now
       return sendTagged(request, reply, agency);
     },
   );
