@@ -83,7 +83,7 @@ console.log(`${'page of 100'.padEnd(36)} ${['requests', 'p50 ms', 'p97.5', 'p99'
 for (const [what, path] of pages) {
   const asked = `${url}/api/v1/examinations/${examinationId}/${path}&limit=100`;
   const run = { url: asked, connections: 1, headers: { authorization: `Bearer ${token}` } };
-  await autocannon({ ...run, amount: 3 });
+  await autocannon({ ...run, amount: 10 });
   const { latency, requests, non2xx, errors } = await autocannon({ ...run, duration: seconds });
   const cells = [requests.total, latency.p50, latency.p97_5, latency.p99, non2xx + errors];
   console.log(`${what.padEnd(36)} ${cells.map((cell) => String(cell).padStart(9)).join('')}`);
