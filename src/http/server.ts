@@ -54,9 +54,12 @@ export async function createServer(options: ServerOptions): Promise<Api> {
     clientErrorHandler: refuseUnread,
     trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     routerOptions: { maxParamLength: 4096 }, // locators
+    frameworkErrors: async (_error, _request, reply) =>
+      sendProblem(reply, new Refusal(400, 'http.request', 'the address is malformed or too long')),
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
   });
+  api.removeContentTypeParser('text/plain');
   api.setValidatorCompiler(TypeBoxValidatorCompiler);
   const declared: DeclaredRoute[] = [];
   api.decorate('declaredRoutes', declared);
