@@ -7,9 +7,12 @@ export const tagOf = (shown: object): string => `"${createHash('sha256').update(
 
 const tagsOf = (header: string): string[] => header.split(',').map((tag) => tag.trim());
 
-/** Gives the resource with its tag; 304 where the asker has it already. `private`: only for whoever asked, and never unasked. */
-export function sendTagged(request: FastifyRequest, reply: FastifyReply, shown: object): object | undefined {
-  const tag = tagOf(shown);
+/**
+ * Gives the resource with its tag; 304 where the asker has it already. `private`: only for whoever asked, and never unasked.
+ * `state`: what the tag is of, where not everybody is shown the same of it.
+ */
+export function sendTagged(request: FastifyRequest, reply: FastifyReply, shown: object, state: object = shown): object | undefined {
+  const tag = tagOf(state);
   reply.header('etag', tag).header('cache-control', 'private, no-cache');
   const known = request.headers['if-none-match'];
   if (known === undefined || !tagsOf(known).some((each) => each === '*' || each.replace(/^W\//, '') === tag)) return shown;

@@ -55,6 +55,9 @@ export interface Intake {
   close(): Promise<void>;
 }
 
+/** Of one exhibit: all of them are opened at once. EnCase writes at most 14,971 (E01 to ZZZ; libewf, EWF specification, 2.1). */
+const mostSegments = 15_000;
+
 export function openIntake(options: IntakeOptions): Intake {
   const { database, settings } = options;
   const store = directoryStore(settings.storeFolder);
@@ -109,7 +112,9 @@ export function openIntake(options: IntakeOptions): Intake {
       return upload;
     },
     async assemble(exhibitId, { ids, incomplete }) {
-      const all = await segmentsOf(database, exhibitId);
+      const all = await segmentsOf(database, exhibitId, mostSegments + 1);
+      if (all.length > mostSegments)
+        throw new IntakeError('segments.many', `the exhibit has more than ${mostSegments} segments: no image has so many files`);
       const chosen = ids === undefined ? all : all.filter(({ id }) => ids.includes(id));
       if (ids !== undefined && chosen.length !== new Set(ids).size)
         throw new IntakeError('segments.unknown', 'not all of the named segments are segments of this exhibit');

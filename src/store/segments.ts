@@ -42,13 +42,14 @@ export async function insertObject(client: PoolClient, sha256: string, size: num
 }
 
 /** In the order in which they were accepted. */
-export async function segmentsOf(connection: Pool | PoolClient, exhibitId: string): Promise<Segment[]> {
+export async function segmentsOf(connection: Pool | PoolClient, exhibitId: string, limit: number): Promise<Segment[]> {
   return queries(connection)
     .selectFrom('segment')
     .selectAll()
     .where('exhibit_id', '=', exhibitId)
     .orderBy('accepted_at')
     .orderBy('id')
+    .limit(limit)
     .execute();
 }
 

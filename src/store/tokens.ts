@@ -25,6 +25,7 @@ interface Row {
   used_at: Date | null;
 }
 
+const isGood = 'revoked_at is null and expires_at > clock_timestamp()';
 const columns = 'id, name, scopes, created_at, expires_at, revoked_at, used_at';
 
 const tokenOf = ({ id, name, scopes, created_at, expires_at, revoked_at, used_at }: Row): ApiToken => ({
@@ -45,7 +46,13 @@ export interface NewToken {
   readonly days: number;
 }
 
-export async function insertToken(client: PoolClient, { accountId, name, scopes, sha256, days }: NewToken): Promise<ApiToken> {
+/** So many of one account may be good at the same time: all of them stand in its list. */
+export const mostTokens = 200;
+
+/** Null where the account, which the caller holds, has as many as it may. */
+export async function insertToken(client: PoolClient, { accountId, name, scopes, sha256, days }: NewToken): Promise<ApiToken | null> {
+  const { rows: good } = await client.query(`select from api_token where account_id = $1 and ${isGood} limit ${mostTokens}`, [accountId]);
+  if (good.length >= mostTokens) return null;
   const { rows } = await client.query<Row>(
     `insert into api_token (account_id, name, scopes, secret_sha256, expires_at)
      values ($1, $2, $3, $4, clock_timestamp() + make_interval(days => $5)) returning ${columns}`,
@@ -54,11 +61,12 @@ export async function insertToken(client: PoolClient, { accountId, name, scopes,
   return tokenOf(rows[0]!);
 }
 
-/** Of one account, newest first. */
+/** Of one account: those that are good, then the newest of those that were. */
 export async function listTokens(client: PoolClient, accountId: string): Promise<ApiToken[]> {
-  const { rows } = await client.query<Row>(`select ${columns} from api_token where account_id = $1 order by id desc limit 1000`, [
-    accountId,
-  ]);
+  const { rows } = await client.query<Row>(
+    `select ${columns} from api_token where account_id = $1 order by (${isGood}) desc, id desc limit 1000`,
+    [accountId],
+  );
   return rows.map(tokenOf);
 }
 

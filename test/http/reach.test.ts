@@ -154,6 +154,54 @@ describe('lists', () => {
   });
 });
 
+it('of many requests with one Idempotency-Key at the same moment one has an effect', async () => {
+  const lead = await service.person(theirs.agencyId, ['lab-lead']);
+  const body = { reference: 'once and no more' };
+  const headers = { 'idempotency-key': 'at-the-same-moment' };
+  const answers = await Promise.all(Array.from({ length: 20 }, () => service.ask('/api/v1/cases', { token: lead.token, body, headers })));
+  const made = answers.filter(({ status }) => status === 201);
+  expect(new Set(made.map(({ json }) => json.id)).size).toBe(1);
+  expect(made.filter(({ headers: told }) => told.get('idempotency-replayed') === null)).toHaveLength(1);
+  expect(answers.filter(({ status }) => status !== 201).every(({ json }) => json.code === 'http.in-progress')).toBe(true);
+  const { rows } = await service.installation.database.query('select id from case_file where reference = $1', [body.reference]);
+  expect(rows).toHaveLength(1);
+});
+
+it('a member whose login is hidden from the asker does not stand in the way of If-Match, and none is taken out unseen', async () => {
+  const lead = await service.person(theirs.agencyId);
+  const added = await service.person(theirs.agencyId);
+  const caseId = await service.caseOf(theirs.agencyId, [
+    [lead, 'lab-lead'],
+    [ours, 'examiner'], // of another agency
+  ]);
+  const members = () => service.ask(`/api/v1/cases/${caseId}/members`, { token: lead.token });
+  const before = await members();
+  expect(before.json.items.map(({ login }: { login: string }) => login)).toContain('');
+  const seen = { 'if-match': before.headers.get('etag')! };
+  const at = `/api/v1/cases/${caseId}/members/${added.id}`;
+  const put = await service.ask(at, { token: lead.token, method: 'PUT', body: { roles: ['submitter'] }, headers: seen });
+  expect(put.status).toBe(200);
+  const late = await service.ask(at, { token: lead.token, method: 'DELETE', headers: seen });
+  expect([late.status, late.json.code]).toEqual([412, 'http.changed']);
+  const now = { 'if-match': (await members()).headers.get('etag')! };
+  expect((await service.ask(at, { token: lead.token, method: 'DELETE', headers: now })).status).toBe(204);
+});
+
+it('an account has only so many good tokens, also when they are made at the same moment', async () => {
+  const maker = await service.person(theirs.agencyId);
+  const token = await service.token(maker.id, ['manage', 'read'], new Date(Date.now() + 10 * 86_400_000)); // its second
+  await service.installation.database.query(
+    `insert into api_token (account_id, name, secret_sha256, scopes, expires_at)
+     select $1, 'many', sha256(n::text::bytea), '{read}', clock_timestamp() + interval '1 day' from generate_series(1, 196) as n`,
+    [maker.id],
+  );
+  const body = { name: 'one more', scopes: ['read'], days: 1 };
+  const make = () => service.ask('/api/v1/tokens', { token, body });
+  const answers = await Promise.all([make(), make(), make(), make(), make()]);
+  expect(answers.filter(({ status }) => status === 201)).toHaveLength(2);
+  expect(answers.filter(({ json }) => json.code === 'token.many')).toHaveLength(3);
+});
+
 it('answers that are kept for a repeated request go after a day', async () => {
   const { database } = service.installation;
   for (let made = 0; made < 25; made++) {

@@ -225,8 +225,10 @@ describe('what goes on by itself', () => {
     await bench.pool.query(`update upload set touched_at = touched_at - interval '8 days' where id = $1`, [upload.id]);
     const path = join(bench.folder, 'store', 'incoming', upload.id);
     execFileSync('touch', ['-d', '2 minutes ago', path]);
-    bench.intake(); // a process that starts looks at once
+    const told: Upload[] = [];
+    bench.intake({ onEnded: async (ended) => void told.push(ended) }); // a process that starts looks at once
     await expect.poll(() => existsSync(path), { timeout: 5000 }).toBe(false);
     expect(await intake.waitForEnd(upload.id, 1000)).toMatchObject({ status: 'failed', problem_code: 'upload.expired' });
+    expect(told).toMatchObject([{ id: upload.id, status: 'failed', problem_code: 'upload.expired' }]);
   });
 });

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { type FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { type AuditFilter, listAudit, nextAuditLines } from '../../store/audit.ts';
+import { createAccessWatch } from '../access-watch.ts';
 import { PageQuery, pageOf, readCursor, usualLimit } from '../paging.ts';
 import { closed, Id, type Routes, type Service } from '../route.ts';
 
@@ -22,6 +23,7 @@ const Query = Type.Object(
 const policy = { action: 'audit.read', about: 'installation' } as const;
 
 export const auditRoutes: Routes = (api, service) => {
+  const access = createAccessWatch(service);
   api.get('/audit', { config: { policy }, schema: { querystring: Query } }, async (request) => {
     const { limit = usualLimit, cursor, ...filter } = request.query;
     const question = ['audit', filter];
@@ -32,12 +34,15 @@ export const auditRoutes: Routes = (api, service) => {
     const page = pageOf(rows, limit, question, ({ seq }) => [seq]);
     return { ...page, items: page.items.map(({ envelope }) => shownEvent(envelope)) };
   });
-  api.get('/audit/export.jsonl', { config: { policy } }, async (request, reply) =>
-    reply
-      .type('application/jsonl')
-      .header('content-disposition', 'attachment; filename="audit.jsonl"')
-      .send(Readable.from(exportLines(service, request))),
-  );
+  api.get('/audit/export.jsonl', { config: { policy } }, async (request, reply) => {
+    const body = Readable.from(exportLines(service, request));
+    const unwatch = access.watch(request, () => {
+      body.destroy();
+      reply.raw.destroy(); // cut, so that nobody takes it for all of it
+    });
+    body.once('close', unwatch);
+    return reply.type('application/jsonl').header('content-disposition', 'attachment; filename="audit.jsonl"').send(body);
+  });
 };
 
 /** The event of our own envelope; who wants the proof takes the export. */

@@ -1,7 +1,7 @@
 /** Cases and their members. */
 import { Type } from 'typebox';
 import { findAccount } from '../../store/accounts.ts';
-import { findCase, hasLead, insertCase, listCases, listMembers, setCaseTitle, setMember } from '../../store/cases.ts';
+import { findCase, hasLead, insertCase, listCases, listMembers, type Member, setCaseTitle, setMember } from '../../store/cases.ts';
 import { changing } from '../audit.ts';
 import { refuseChanged, sendTagged } from '../etag.ts';
 import { CaseRoles, plainText, Text } from '../fields.ts';
@@ -13,7 +13,7 @@ const NewCase = Type.Object({ reference: Text, title: Type.Optional(Text) }, clo
 const Change = Type.Object({ title: Text }, closed);
 const Params = Type.Object({ caseId: Id });
 const MemberParams = Type.Object({ caseId: Id, accountId: Id });
-const Member = Type.Object({ roles: CaseRoles }, closed);
+const NewMember = Type.Object({ roles: CaseRoles }, closed);
 
 export const caseRoutes: Routes = (api, service) => {
   api.get(
@@ -76,13 +76,15 @@ function addMembers(api: Api, service: Service): void {
   api.get(
     '/cases/:caseId/members',
     { config: { policy: { action: 'case.read', about: 'case' } }, schema: { params: Params } },
-    async (request, reply) =>
-      sendTagged(request, reply, { items: await service.read(request, (client) => listMembers(client, request.params.caseId)) }),
+    async (request, reply) => {
+      const items = await service.read(request, (client) => listMembers(client, request.params.caseId));
+      return sendTagged(request, reply, { items }, stateOf(items));
+    },
   );
   const manage = { policy: { action: 'case.members', about: 'case' } } as const;
   api.put(
     '/cases/:caseId/members/:accountId',
-    { config: manage, schema: { params: MemberParams, body: Member } },
+    { config: manage, schema: { params: MemberParams, body: NewMember } },
     async (request, reply) => {
       const { caseId, accountId } = request.params;
       const { roles } = request.body;
@@ -90,7 +92,7 @@ function addMembers(api: Api, service: Service): void {
       if (account === null) throw new Refusal(422, 'case.no-member', 'accountId: there is no such account, or none that you may see');
       await changing(service, request, async (client, tell) => {
         const held = await findCase(client, caseId, { lock: true });
-        refuseChanged(request, { items: await listMembers(client, caseId) });
+        refuseChanged(request, stateOf(await listMembers(client, caseId)));
         const before = await setMember(client, { caseId, accountId, roles, by: request.subject.accountId });
         if (!(await hasLead(client, caseId))) throw lastLead();
         const about = { case: caseId, account: accountId, agency: held!.agencyId };
@@ -103,7 +105,7 @@ function addMembers(api: Api, service: Service): void {
     const { caseId, accountId } = request.params;
     await changing(service, request, async (client, tell) => {
       const held = await findCase(client, caseId, { lock: true });
-      refuseChanged(request, { items: await listMembers(client, caseId) });
+      refuseChanged(request, stateOf(await listMembers(client, caseId)));
       const before = await setMember(client, { caseId, accountId, roles: [], by: request.subject.accountId });
       if (before.length === 0) throw notFound();
       if (!(await hasLead(client, caseId))) throw lastLead();
@@ -113,5 +115,8 @@ function addMembers(api: Api, service: Service): void {
     return reply.code(204).send();
   });
 }
+
+/** Logins of other agencies are hidden from some who ask. */
+const stateOf = (members: readonly Member[]) => members.map(({ accountId, roles }) => [accountId, roles]);
 
 const lastLead = () => new Refusal(409, 'case.last-lead', 'nobody would lead the case: make somebody else its lab lead first');

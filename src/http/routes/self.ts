@@ -2,9 +2,9 @@
 import { Type } from 'typebox';
 import { weaknessOf } from '../../access/password.ts';
 import { newApiToken } from '../../access/secret.ts';
-import { findAccount, findLogin, setPassword } from '../../store/accounts.ts';
+import { findAccount, findLogin, lockAccount, setPassword } from '../../store/accounts.ts';
 import { revokeSessions } from '../../store/sessions.ts';
-import { insertToken, listTokens, revokeToken, spendToken } from '../../store/tokens.ts';
+import { insertToken, listTokens, mostTokens, revokeToken, spendToken } from '../../store/tokens.ts';
 import { changing } from '../audit.ts';
 import { sendTagged } from '../etag.ts';
 import { Password, plainText, Scopes, Text } from '../fields.ts';
@@ -59,6 +59,7 @@ export const tokenRoutes: Routes = (api, service) => {
     plainText('name', name);
     const { text, sha256 } = newApiToken();
     const token = await changing(service, request, async (client, tell) => {
+      await lockAccount(client, accountId); // before its tokens, in the order of everyone
       if (request.credential.kind === 'token') {
         const limits = await spendToken(client, request.credential.id);
         if (limits === null) throw new Refusal(401, 'http.identity', 'this token is over');
@@ -66,6 +67,7 @@ export const tokenRoutes: Routes = (api, service) => {
         if (wider) throw new Refusal(422, 'token.wider', 'a token makes none of more scopes or of longer life than its own');
       }
       const made = await insertToken(client, { accountId, name, scopes, sha256, days });
+      if (made === null) throw new Refusal(409, 'token.many', `the account has ${mostTokens} tokens that are good: revoke one first`);
       tell({ action: 'token.create', outcome: 'done', about: { account: accountId, token: made.id }, detail: { scopes, days } });
       return made;
     });
