@@ -3,8 +3,6 @@ import { formatBytes, formatCount, formatDuration, jsonLine, visible } from './t
 
 export interface ProgressState {
   readonly stage: string;
-  /** What `hashed` counts, where that is not the image alone. */
-  readonly what?: string;
   /** Bytes of the evidence digested so far, and in all (null: not known yet). */
   readonly hashed: number;
   readonly hashTotal: number | null;
@@ -75,7 +73,7 @@ function barView(out: Out, now: () => number): ProgressView {
       const bytesPerSecond = rate(state);
       const lines = [
         `  ${state.stage}`,
-        `  ${(state.what ?? 'image').padEnd(5)}  ${bar(state.hashed, state.hashTotal, width)} ${formatBytes(state.hashed)} of ${state.hashTotal === null ? '?' : formatBytes(state.hashTotal)}  ${formatBytes(bytesPerSecond)}/s`,
+        `  image  ${bar(state.hashed, state.hashTotal, width)} ${formatBytes(state.hashed)} of ${state.hashTotal === null ? '?' : formatBytes(state.hashTotal)}  ${formatBytes(bytesPerSecond)}/s`,
         `  files  ${bar(state.files, state.filesTotal, width)} ${formatCount(state.files)} of ${state.filesTotal === null ? '?' : formatCount(state.filesTotal)}  ${remaining(state, bytesPerSecond)}`,
       ].map((line) => line.slice(0, (out.columns ?? 80) - 1));
       out.write(`${lines.join('\n')}\n`);
@@ -96,14 +94,14 @@ function bar(value: number, total: number | null, width: number): string {
 }
 
 const describe = (state: ProgressState, bytesPerSecond: number): string =>
-  `${state.stage}: ${state.what ?? 'image'} ${formatBytes(state.hashed)} of ${state.hashTotal === null ? '?' : formatBytes(state.hashTotal)}, ` +
+  `${state.stage}: image ${formatBytes(state.hashed)} of ${state.hashTotal === null ? '?' : formatBytes(state.hashTotal)}, ` +
   `files ${formatCount(state.files)} of ${state.filesTotal === null ? '?' : formatCount(state.filesTotal)}, ` +
   `${formatBytes(bytesPerSecond)}/s, ${remaining(state, bytesPerSecond)}`;
 
 /** What is left of the image at the present rate; files are counted in, as they are read at the same rate or faster. */
-function remaining({ what = 'image', hashed, hashTotal }: ProgressState, bytesPerSecond: number): string {
+function remaining({ hashed, hashTotal }: ProgressState, bytesPerSecond: number): string {
   if (hashTotal === null || bytesPerSecond <= 0) return 'time left: ?';
-  if (hashed >= hashTotal) return `${what} done`;
+  if (hashed >= hashTotal) return 'image done';
   return `about ${formatDuration((hashTotal - hashed) / bytesPerSecond)} left`;
 }
 

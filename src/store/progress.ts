@@ -18,6 +18,8 @@ export interface ExaminationProgress {
   readonly units: readonly UnitProgress[];
   /** What workers hold, and how far they have come with it: told by them every third of their lease. */
   readonly underWay: { readonly units: number; readonly files: number; readonly bytes: number };
+  /** `size` null: not known yet. */
+  readonly medium: { readonly size: number | null; readonly hashed: number };
   readonly problems: { readonly total: number; readonly hidingEvidence: number };
 }
 
@@ -50,14 +52,26 @@ export async function readProgress(pool: Pool, id: string, previous: Examination
   const open = rows.filter(({ status }) => status === 'open');
   const sum = (what: 'held' | 'held_files' | 'held_bytes') => open.reduce((total, row) => total + row[what], 0);
   const problems = previous !== null && ended(units) === ended(previous.units) ? previous.problems : await countProblems(pool, id);
+  const size = previous?.medium.size ?? (await readMediaSize(pool, id));
+  const hashing = open.find(({ kind }) => kind === 'hash-media');
   return {
     examination: id,
     status: examination.status,
     openUnits: examination.open_units,
     units,
     underWay: { units: sum('held'), files: sum('held_files'), bytes: sum('held_bytes') },
+    medium: { size, hashed: hashing === undefined ? (size ?? 0) : hashing.held_bytes },
     problems,
   };
+}
+
+/** Told by whichever of the first two units has ended. */
+async function readMediaSize(pool: Pool, id: string): Promise<number | null> {
+  const { rows } = await pool.query<{ size: number | null }>(
+    `select max((result->>'mediaSize')::float8) as size from unit where examination_id = $1 and kind in ('hash-media', 'survey') and status = 'done'`,
+    [id],
+  );
+  return rows[0]!.size;
 }
 
 /** Problems come with the end of a unit, in the same transaction. */

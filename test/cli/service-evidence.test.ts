@@ -37,7 +37,7 @@ beforeAll(async () => {
   copyFileSync(fixturePath('disk-mbr-e01'), lab.desk.path('evidence/disk.E01'));
 }, 120_000);
 afterAll(async () => {
-  await Promise.all([lead, lab, investigator, stranger].map(({ desk }) => desk.close()));
+  await Promise.all([lead, lab, investigator, stranger].map((who) => who.close()));
   await service.close();
   rmSync(place, { recursive: true, force: true });
 });
@@ -51,7 +51,7 @@ describe('a lab', () => {
     expect([status, stderr]).toEqual([4, expect.stringContaining('sent evidence/disk.E01')]); // its NTFS is not read: as in process.test.ts
     const [id, ended] = stdout.trim().split('\n');
     expect(ended).toBe(`examination ${id}: complete`);
-    expect(stderr).toMatch(/^complete: bytes .* of .*, files \d+ of \d+/m);
+    expect(stderr).toMatch(/^complete: image .* of .*, files \d+ of \d+/m);
     expect(stateOf(lab.desk.path('evidence'))).toEqual(before);
     examination = id!;
     expect(await lab.does('status', id!)).toMatchObject([{ id, status: 'complete', conclusion: { integrity: 'intact' } }]);
@@ -70,6 +70,7 @@ describe('a lab', () => {
         .digest('hex'),
     });
     expect(submitted).toMatchObject({ event: 'submitted', examination: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+    expect(await lab.does('uploads', '2026-117', 'A-1')).toMatchObject([{ name: 'disk.E01', status: 'accepted', sha256: sent.sha256 }]);
   });
 
   it('names the files of a set in any order', async () => {

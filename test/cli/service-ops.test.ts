@@ -42,7 +42,7 @@ beforeAll(async () => {
 afterAll(async () => {
   server.process.kill('SIGTERM');
   await server.ended;
-  await Promise.all([administrator, ops, lead].map((who) => who.desk.close()));
+  await Promise.all([administrator, ops, lead].map((who) => who.close()));
   await desk.close();
   await database.close();
 });

@@ -23,7 +23,7 @@ beforeAll(async () => {
   administrator = sit((await service.person(agency, ['administrator'])).token);
 }, 60_000);
 afterAll(async () => {
-  await Promise.all(desks.map(({ desk }) => desk.close()));
+  await Promise.all(desks.map((each) => each.close()));
   await service.close();
 });
 

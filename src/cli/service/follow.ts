@@ -16,6 +16,7 @@ interface Progress {
   readonly status: string;
   readonly units: readonly UnitProgress[];
   readonly underWay: { readonly units: number; readonly files: number; readonly bytes: number };
+  readonly medium: { readonly size: number | null; readonly hashed: number };
 }
 
 export interface Ended {
@@ -54,20 +55,20 @@ export function statusOf({ id, status, conclusion }: Ended): number {
   );
 }
 
-/** Medium and files together: the service tells of what is under way in one sum. */
-export function stateOf({ status, units, underWay }: Progress): ProgressState {
+/** The medium and the files apart, as `process` shows them. */
+export function stateOf({ status, units, underWay, medium }: Progress): ProgressState {
+  const files = units.filter(({ kind, status: state }) => kind === 'examine-files' && state !== 'split');
+  const ended = files.filter(({ status: state }) => state !== 'open');
   const sum = (rows: readonly UnitProgress[], what: 'files' | 'bytes') => rows.reduce((total, row) => total + row[what], 0);
-  const ended = units.filter(({ status: state }) => state !== 'open');
   const isOpen = (kind: string) => units.some((row) => row.kind === kind && row.status === 'open' && row.units > 0);
   const growing = isOpen('survey') || isOpen('list-files');
   const over = status !== 'open' && status !== 'concluding';
   return {
-    what: 'bytes',
     stage: over ? status : status === 'concluding' ? 'concluding' : growing ? 'listing' : 'examining',
-    hashed: sum(ended, 'bytes') + underWay.bytes,
-    hashTotal: growing ? null : sum(units, 'bytes'),
+    hashed: medium.hashed,
+    hashTotal: medium.size,
     files: sum(ended, 'files') + underWay.files,
-    filesTotal: growing ? null : sum(units, 'files'),
-    fileBytes: 0,
+    filesTotal: growing ? null : sum(files, 'files'),
+    fileBytes: sum(ended, 'bytes') + Math.max(0, underWay.bytes - (isOpen('hash-media') ? medium.hashed : 0)),
   };
 }

@@ -8,7 +8,7 @@ import { checkedToken, forgetToken, keepToken, keptToken, keptTokens } from '../
 import { wholeNumber } from '../whole-number.ts';
 import { asks, type ServiceFlags, serverOf, withServiceOptions } from './ask.ts';
 import { printDone, printOne, type Row } from './rows.ts';
-import { readSecretInput } from './secret-input.ts';
+import { readSecretInput, readSecretInputs } from './secret-input.ts';
 
 interface LoginFlags extends ServiceFlags {
   readonly login?: string;
@@ -47,6 +47,7 @@ export function addSignIn(program: Command): void {
       process.stdout,
     );
   });
+  addPassword(program);
   asks(program.command('whoami').description('as whom this service knows you'), async ({ connection, json, out }) =>
     printOne(await connection.ask<Row>('GET', '/self'), json, out),
   );
@@ -56,18 +57,52 @@ const givenToken = async (server: string): Promise<string> => checkedToken(await
 
 /** The session lasts only until it has made the token. */
 async function tokenForPassword(server: string, login: string, days: number): Promise<string> {
-  const anonymous = openConnection(server, null);
   const password = await readSecretInput(`password of ${login} at ${server}`);
+  const name = `custodia login on ${hostname()}`;
+  const { token } = await inSession(server, login, password, (anonymous, headers) =>
+    anonymous.ask<{ token: string }>('POST', '/tokens', { headers, body: { name, scopes, days } }),
+  );
+  return checkedToken(token, server);
+}
+
+/** Signs in, works with the headers of the session, and ends it. */
+async function inSession<T>(
+  server: string,
+  login: string,
+  password: string,
+  work: (anonymous: Connection, headers: Readonly<Record<string, string>>) => Promise<T>,
+): Promise<T> {
+  const anonymous = openConnection(server, null);
   const answer = await anonymous.open('POST', '/sessions', { body: { login, password } });
   const cookie = answer.headers
     .getSetCookie()
     .map((line) => line.split(';')[0])
     .join('; ');
   const headers = { cookie, 'x-custodia-csrf': '1' };
-  const name = `custodia login on ${hostname()}`;
-  const { token } = await anonymous.ask<{ token: string }>('POST', '/tokens', { headers, body: { name, scopes, days } });
-  await anonymous.ask('DELETE', '/sessions', { headers });
-  return checkedToken(token, server);
+  try {
+    return await work(anonymous, headers);
+  } finally {
+    await anonymous.ask('DELETE', '/sessions', { headers });
+  }
+}
+
+/** Only a session changes a password: a token that was lost must not lock its owner out. */
+function addPassword(program: Command): void {
+  const command = program
+    .command('password')
+    .description('another password for your account: the present and the new one are asked for, or read as two lines of standard input')
+    .requiredOption('--login <login>', 'of the account');
+  withServiceOptions(command).action(async () => {
+    const flags = command.opts<ServiceFlags & { login: string }>();
+    const { login } = flags;
+    const server = serverOf(flags);
+    const [current, password] = await readSecretInputs([`present password of ${login} at ${server}`, 'new password']);
+    await inSession(server, login, current!, (anonymous, headers) =>
+      anonymous.ask('PUT', '/self/password', { headers, body: { current, password } }),
+    );
+    const words = `${login} has another password at ${server}; sessions of before are over, tokens are not`;
+    printDone(words, { server, login, changed: true }, flags.json === true, process.stdout);
+  });
 }
 
 /** False where it is over already. */
