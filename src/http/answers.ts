@@ -19,6 +19,9 @@ const Examination = {
   deadline: some(Time),
   created: Time,
   concluded: some(Time),
+  pausedAt: some(Time),
+  pausedBecause: some(Text),
+  cancelledBecause: some(Text),
 };
 const LedgerEvent = { seq: Count, envelope: Text, digest: Text };
 const Units = Type.Object({ open: Count, running: Count, bytesWaiting: Count, oldestSeconds: some(Type.Number()) });

@@ -50,10 +50,10 @@ export async function answerAgain(database: Pool, request: FastifyRequest, reply
     [accountId, key],
   );
   const known = rows[0];
-  if (known !== undefined && !known.request_sha256.equals(digest))
-    throw new Refusal(422, 'http.idempotency-reused', 'this Idempotency-Key was used for another request, expected a new key for it');
   if (known === undefined || known.status === null)
     throw new Refusal(409, 'http.in-progress', 'a request with this Idempotency-Key is under way: ask again in a moment');
+  if (!known.request_sha256.equals(digest))
+    throw new Refusal(422, 'http.idempotency-reused', 'this Idempotency-Key was used for another request, expected a new key for it');
   if (known.body === null)
     throw new Refusal(409, 'http.answered-once', 'this request was answered already, and its answer held a secret that is shown once');
   reply.code(known.status).header('idempotency-replayed', 'true');

@@ -37,8 +37,7 @@ let operations: (readonly [key: string, operation: Operation])[];
 beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'custodia-root-'));
   copyFileSync(fixturePath('disk-mbr-e01'), join(place, 'disk.E01'));
-  process.env.CUSTODIA_EVIDENCE_ROOTS = `vault=${place}`;
-  service = await openService({ works: true });
+  service = await openService({ works: true, environment: { CUSTODIA_EVIDENCE_ROOTS: `vault=${place}` } });
   const oidc: OidcSettings = {
     issuer: new URL('https://login.example'),
     clientId: 'custodia',
@@ -64,7 +63,6 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await service.close();
-  delete process.env.CUSTODIA_EVIDENCE_ROOTS;
   rmSync(place, { recursive: true, force: true });
 });
 

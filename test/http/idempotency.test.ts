@@ -19,8 +19,7 @@ let caseId: string;
 beforeAll(async () => {
   place = mkdtempSync(join(tmpdir(), 'custodia-root-'));
   copyFileSync(fixturePath('disk-mbr-e01'), join(place, 'disk.E01'));
-  process.env.CUSTODIA_EVIDENCE_ROOTS = `vault=${place}`;
-  service = await openService();
+  service = await openService({ environment: { CUSTODIA_EVIDENCE_ROOTS: `vault=${place}` } });
   agency = await service.agency();
   lead = await service.person(agency, ['lab-lead', 'ops', 'administrator']);
   token = await service.token(lead.id, scopes, new Date(Date.now() + 30 * 86_400_000));
@@ -28,7 +27,6 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(async () => {
   await service.close();
-  delete process.env.CUSTODIA_EVIDENCE_ROOTS;
   rmSync(place, { recursive: true, force: true });
 });
 
