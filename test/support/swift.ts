@@ -27,8 +27,10 @@ export async function openSwift(): Promise<Swift> {
     children.push(
       spawn(`swift-${kind}-server`, [join(folder, `${kind}.conf`)], { stdio: 'ignore', env: { ...process.env, HOME: folder } }),
     );
+  const behind: string[] = [];
   for (const kind of kinds) {
     const port = await freePort();
+    behind.push(`http://127.0.0.1:${port}`);
     const ring = (...args: string[]) => execFileSync('swift-ring-builder', [join(folder, `${kind}.builder`), ...args], { stdio: 'ignore' });
     ring('create', '4', '1', '1');
     ring('add', '--region', '1', '--zone', '1', '--ip', '127.0.0.1', '--port', String(port), '--device', 'd1', '--weight', '1');
@@ -52,11 +54,9 @@ export async function openSwift(): Promise<Swift> {
   start('proxy');
   const endpoint = `http://127.0.0.1:${port}`;
   for (const deadline = Date.now() + 20_000; ; await sleep(200)) {
-    const answers = await fetch(endpoint).then(
-      () => true,
-      () => false,
-    );
-    if (answers) break;
+    // a proxy whose servers are not there yet answers 503
+    const answers = await Promise.all([endpoint, ...behind].map(doesAnswer));
+    if (answers.every(Boolean)) break;
     if (Date.now() > deadline) throw new Error('Swift did not start within 20 s');
   }
   return {
@@ -69,6 +69,12 @@ export async function openSwift(): Promise<Swift> {
     },
   };
 }
+
+const doesAnswer = (address: string): Promise<boolean> =>
+  fetch(address).then(
+    () => true,
+    () => false,
+  );
 
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
