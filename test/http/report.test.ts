@@ -71,10 +71,11 @@ it('whoever asks for something else gets it within 200 ms while the report is wr
     return answer;
   });
   const waits: number[] = [];
+  let answered = performance.now();
   while (!isWritten) {
-    const from = performance.now();
     expect((await service.ask('/healthz')).status).toBe(200);
-    waits.push(performance.now() - from);
+    waits.push(performance.now() - answered); // from answer to answer: a standstill in between counts
+    answered = performance.now();
     await sleep(5);
   }
   const took = performance.now() - begun;
