@@ -138,3 +138,15 @@ it('workers, fleet and queue are for ops alone', async () => {
   }
   expect((await get('/queues', ops)).json.room.freeBytes).toBeGreaterThan(0);
 });
+
+it('a limit of running units that is raised wakes workers for what had to wait', async () => {
+  const { units } = await examination();
+  const administrator = await service.person(await service.agency(), ['administrator']);
+  const { rows } = await service.installation.database.query(
+    'select agency_id from exhibit join case_file on case_file.id = case_id where exhibit.id = $1',
+    [exhibit],
+  );
+  const before = (await (await service.installation.queue()).depth()).waiting; // these units were never announced
+  expect((await patch(`/agencies/${rows[0].agency_id}`, administrator, { maxRunningUnits: 500 })).status).toBe(200);
+  expect((await (await service.installation.queue()).depth()).waiting).toBeGreaterThanOrEqual(before + units.length);
+});
