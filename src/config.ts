@@ -59,6 +59,8 @@ export interface Config {
   readonly silenceMs: number;
   /** JavaScript heap of one thread, MiB. */
   readonly threadHeapMiB: number;
+  /** Part of a service: what is found is made ready to be searched, and the embedded server takes more memory for it. */
+  readonly isService: boolean;
 }
 
 /** A value of the environment cannot be used: `config.value`. */
@@ -70,6 +72,7 @@ export interface ConfigOptions {
   readonly data?: string | undefined;
   readonly threads?: number | undefined;
   readonly concurrency?: number | undefined;
+  readonly isService?: boolean;
 }
 
 /** Options win over the environment (`CUSTODIA_DATA`, `CUSTODIA_THREADS`, ...), the environment over the defaults. Throws ConfigError. */
@@ -92,6 +95,7 @@ export function readConfig(options: ConfigOptions, environment: NodeJS.ProcessEn
     reserveBytes: environment.CUSTODIA_RESERVE ? whole(environment, 'CUSTODIA_RESERVE', 0, 0, Number.MAX_SAFE_INTEGER) : null,
     silenceMs: whole(environment, 'CUSTODIA_SILENCE_MS', 120_000, 100, 86_400_000),
     threadHeapMiB: whole(environment, 'CUSTODIA_HEAP_MIB', 512, 32, 65_536),
+    isService: options.isService ?? false,
   };
 }
 

@@ -101,7 +101,7 @@ export async function openInstallation(config: Config, onStage: (what: string) =
       const onTrouble = (message: string, error: unknown) => log.warn({ err: error }, message);
       const place = { database, queue: await queue(), threads, recorder, dataFolder, leaseMs, failuresAllowed, lossesAllowed };
       const { concurrency, reconcileMs, reserveBytes } = config;
-      const settings = { concurrency, reconcileMs, ...(heedsRoom ? { reserveBytes } : {}) };
+      const settings = { concurrency, reconcileMs, isService: config.isService, ...(heedsRoom ? { reserveBytes } : {}) };
       return startWorkerProcess({ ...place, onProgress, onTrouble }, settings, version);
     };
     const exit = (status: number) => exitUnlessStuck(threads, log, status);
@@ -159,7 +159,7 @@ export async function openWithWorker(config: Config, stopped: AbortSignal): Prom
 const startPatienceMs = 60_000;
 
 async function startEmbedded(config: Config, log: Logger, closing: (() => Promise<void>)[]): Promise<string> {
-  const server = await openEmbedded({ dataFolder: config.dataFolder, log });
+  const server = await openEmbedded({ dataFolder: config.dataFolder, log, isService: config.isService });
   closing.push(() => server.close());
   return server.url;
 }

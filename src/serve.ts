@@ -54,7 +54,7 @@ async function answers({ database, log }: Installation): Promise<boolean> {
 }
 
 async function serve(flags: Flags, stopped: AbortSignal): Promise<Running> {
-  const config = readConfig(flags, process.env, availableParallelism());
+  const config = readConfig({ ...flags, isService: true }, process.env, availableParallelism());
   await refuseUnusableDataFolder(config.dataFolder);
   const { installation, worker } = await openWithWorker(config, stopped);
   try {

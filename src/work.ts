@@ -47,7 +47,7 @@ await runCommand(async () => {
 });
 
 async function start(flags: Flags, stopped: AbortSignal): Promise<Running & { readonly worker: WorkerProcess }> {
-  const config = readConfig(flags, process.env, availableParallelism());
+  const config = readConfig({ ...flags, isService: true }, process.env, availableParallelism());
   const { installation, worker } = await openWithWorker(config, stopped);
   const { threads, concurrency } = config;
   process.stdout.write(

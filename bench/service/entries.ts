@@ -41,7 +41,7 @@ const pages: readonly (readonly [what: string, path: string])[] = [
 ];
 
 const given = { CUSTODIA_DATA: join(import.meta.dirname, '..', '.work', 'service', String(count)), CUSTODIA_LOG: 'error' };
-const installation = await openInstallation(readConfig({ threads: 1 }, given, 1));
+const installation = await openInstallation(readConfig({ threads: 1, isService: true }, given, 1));
 const { database } = installation;
 
 async function examinationOf(): Promise<string> {

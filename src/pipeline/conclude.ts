@@ -7,7 +7,6 @@ import { countProblems, insertProblem, readVolumes } from '../store/catalogue.ts
 import { type Conclusion, catalogueFolder } from '../store/conclusion.ts';
 import { exportRecords } from '../store/copy.ts';
 import { concludeExamination } from '../store/examinations.ts';
-import { indexForSearch } from '../store/search-index.ts';
 import { unitsOf } from '../store/units.ts';
 import { differences, statEvidence } from './evidence-files.ts';
 import { type DigestStatement, nothing, type StepContext, type StepOutcome } from './step.ts';
@@ -15,12 +14,7 @@ import { TaskError } from './task-error.ts';
 
 export async function conclude(context: StepContext): Promise<StepOutcome> {
   const { examination, unit, database } = context;
-  const [catalogue, again, known] = await Promise.all([
-    sealEntries(context),
-    lookAgain(context),
-    earlierResults(context),
-    indexForSearch(database, examination.id), // beside the reading of the evidence, which keeps the disk busy and leaves the database idle
-  ]);
+  const [catalogue, again, known] = await Promise.all([sealEntries(context), lookAgain(context), earlierResults(context)]);
   const received = known.media?.segments ?? null;
   const { concluded } = again;
   const changes = again.refused === null ? [...again.differences, ...digestChanges(received, concluded)] : [again.refused];

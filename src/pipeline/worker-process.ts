@@ -33,14 +33,14 @@ const silenceAllowedMs = 30_000;
 /** Orders and cancellations that no notice told of are seen after so long. */
 const lookMs = 1000;
 const giveBackMs = 100;
-/** How often it is asked whether an examination was concluded by a version that knew no search. */
+/** How often it is asked whether a concluded examination cannot be searched yet: its worker ended, or it has none of a service. */
 const outstandingMs = 60_000;
 
 export interface Place extends Omit<Workplace, 'workerId' | 'held' | 'threads'> {
   readonly threads: ThreadPool & Partial<Pick<ResizablePool, 'resize'>>;
 }
 
-export interface WorkerSettings extends Pick<Config, 'concurrency' | 'reconcileMs'> {
+export interface WorkerSettings extends Pick<Config, 'concurrency' | 'reconcileMs' | 'isService'> {
   /** Room that must be left in the data folder: see room.ts; undefined: nothing is asked. */
   readonly reserveBytes?: number | null;
 }
@@ -48,7 +48,15 @@ export interface WorkerSettings extends Pick<Config, 'concurrency' | 'reconcileM
 export async function startWorkerProcess(place: Place, settings: WorkerSettings, version: string): Promise<WorkerProcess> {
   const { database, queue, threads, onTrouble } = place;
   const host = await hostOf();
-  const workplace: Workplace = { ...place, workerId: randomUUID(), held: new Map() };
+  const workplace: Workplace = {
+    ...place,
+    workerId: randomUUID(),
+    held: new Map(),
+    onProgress(progress) {
+      if (progress.kind === 'conclude' && progress.ended && settings.isService) searchable.now();
+      place.onProgress(progress);
+    },
+  };
   const { workerId: id } = workplace;
   const { concurrency } = settings;
   const started = await startOf(process.pid);
@@ -93,13 +101,14 @@ export async function startWorkerProcess(place: Place, settings: WorkerSettings,
   });
   const ending = new AbortController();
   const searchable = everyNow(outstandingMs, onTrouble, 'search', async () => {
+    if (!settings.isService) return;
     try {
       while (!ending.signal.aborted && (await indexOutstanding(database, ending.signal)));
     } catch (error) {
       if (!ending.signal.aborted) throw error;
     }
   });
-  searchable.now();
+  if (settings.isService) searchable.now();
   return {
     id,
     drained: drained.promise,

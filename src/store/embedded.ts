@@ -23,13 +23,21 @@ export interface EmbeddedOptions {
   readonly startTimeoutMs?: number;
   /** How long the server stays after its last user left; asked of whoever starts it. */
   readonly lingerMs?: number;
+  /** With more memory for searches; asked of whoever starts it. */
+  readonly isService?: boolean;
 }
 
 /** Starts the server or joins the one that runs. Throws DatabaseError with the end of the server's own log. */
-export async function openEmbedded({ dataFolder, log, startTimeoutMs = 120_000, lingerMs = 0 }: EmbeddedOptions): Promise<EmbeddedServer> {
+export async function openEmbedded({
+  dataFolder,
+  log,
+  startTimeoutMs = 120_000,
+  lingerMs = 0,
+  isService = false,
+}: EmbeddedOptions): Promise<EmbeddedServer> {
   const folder = resolve(dataFolder);
   const at = layout(folder);
-  const options = { dataFolder: folder, lingerMs, startTimeoutMs };
+  const options = { dataFolder: folder, lingerMs, startTimeoutMs, isService };
   makeFolder(at.base);
   let hold = await holdServer(at, options);
   const { port, started } = hold;

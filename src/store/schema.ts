@@ -186,7 +186,6 @@ export interface Tables {
   };
   sign_in_failure: { key_sha256: Buffer; failures: number; at: Given<Date> };
   oidc_flow: { browser_sha256: Buffer; state: string; nonce: string; verifier: string; expires_at: Date };
-  agency_use: { agency_id: string; bytes: Big; objects: Given<number>; uploads: Given<number> };
   stored_object: { sha256: string; size: Big; stored_at: Given<Date> };
   upload: {
     id: Given<string>;

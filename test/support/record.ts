@@ -83,7 +83,8 @@ async function checkLedger(pool: Pool, exhibitId: string, key: KeyObject, wrong:
     if (!verify(null, Buffer.concat([header, signed]), key, Buffer.from(signatures[0].sig, 'base64'))) {
       wrong.push(`ledger: the signature of event ${index} does not fit`);
     }
-    if (event.step !== undefined && event_key.replace(/\.\d+$/, '') !== `unit:${event.step.unit}`) wrong.push(`ledger: event ${index} is under the wrong key`);
+    if (event.step !== undefined && event_key.replace(/\.\d+$/, '') !== `unit:${event.step.unit}`)
+      wrong.push(`ledger: event ${index} is under the wrong key`);
   }
   const { rows: heads } = await pool.query<{ seq: string; digest: string }>('select seq, digest from ledger_head where exhibit_id = $1', [
     exhibitId,

@@ -70,7 +70,7 @@ export async function openService({
   const database = await testDatabase();
   const dataFolder = mkdtempSync(join(tmpdir(), 'custodia-service-'));
   const given = { CUSTODIA_DATA: dataFolder, DATABASE_URL: database.url, CUSTODIA_LOG: 'fatal', ...environment };
-  const installation = await openInstallation(readConfig({ threads: 2 }, given, 2));
+  const installation = await openInstallation(readConfig({ threads: 2, isService: true }, given, 2));
   const worker: WorkerProcess | null = works ? await installation.startWorker(() => undefined) : null;
   const api = await createServer({
     service: createService(installation),

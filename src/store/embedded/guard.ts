@@ -1,4 +1,4 @@
-/** The guard: a process of its own that runs the server while anybody holds a connection to it. `guard.ts <data folder> <linger ms> <start ms>`. */
+/** The guard: a process of its own that runs the server while anybody holds a connection to it. `guard.ts <data folder> <linger ms> <start ms> <service | single>`. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,11 +7,12 @@ import { type Cluster, prepareCluster, writeDurably } from './cluster.ts';
 import { openDoor } from './door.ts';
 import { layout } from './folder.ts';
 import { takeLock } from './lock.ts';
-import { startServer } from './server.ts';
+import { serviceMegabytes, startServer, usualMegabytes } from './server.ts';
 
-const [dataFolder, linger, startTimeout] = process.argv.slice(2);
+const [dataFolder, linger, startTimeout, kind] = process.argv.slice(2);
 const at = layout(dataFolder!);
 const startTimeoutMs = Number(startTimeout);
+const sharedMegabytes = kind === 'service' ? serviceMegabytes() : usualMegabytes;
 const restartsAllowed = 5;
 const soundAfterMs = 60_000; // a server that ran so long did not fail because of how it was started
 const logLimit = 10 * 1024 * 1024;
@@ -47,7 +48,7 @@ async function run(cluster: Cluster): Promise<void> {
   let port = existsSync(at.port) ? Number(readFileSync(at.port, 'utf8')) : null;
   for (let failures = 0; failures <= restartsAllowed; failures++) {
     const begun = Date.now();
-    const server = await startServer(cluster, at.serverLog, port, begun + startTimeoutMs);
+    const server = await startServer(cluster, at.serverLog, { port, sharedMegabytes, deadline: begun + startTimeoutMs });
     if (server.port !== port) writeDurably(at.port, `${server.port}\n`);
     port = server.port;
     door.announce({ state: 'ready', port });

@@ -24,6 +24,7 @@ export interface HoldOptions {
   readonly dataFolder: string;
   readonly lingerMs: number;
   readonly startTimeoutMs: number;
+  readonly isService: boolean;
 }
 
 const overtimeMs = 5000; // the guard has the same limit and knows more about what went wrong: it speaks first
@@ -53,10 +54,16 @@ interface StartedGuard {
 }
 
 /** In a session of its own: neither Ctrl-C nor the end of this process reaches it. */
-function startGuard(at: Layout, { dataFolder, lingerMs, startTimeoutMs }: HoldOptions): StartedGuard {
+function startGuard(at: Layout, { dataFolder, lingerMs, startTimeoutMs, isService }: HoldOptions): StartedGuard {
   const output = openSync(at.guardLog, 'a', 0o600);
   try {
-    const args = [join(import.meta.dirname, 'guard.ts'), dataFolder, String(lingerMs), String(startTimeoutMs)];
+    const args = [
+      join(import.meta.dirname, 'guard.ts'),
+      dataFolder,
+      String(lingerMs),
+      String(startTimeoutMs),
+      isService ? 'service' : 'single',
+    ];
     const child = spawn(process.execPath, args, { cwd: '/', detached: true, env: cleanEnvironment(), stdio: ['ignore', output, output] });
     let failed = false;
     child.on('error', () => {

@@ -17,18 +17,21 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** A sixteenth of the memory: pages of a search come from there. It is taken when it is first written to, so that a small installation never has it all. */
-const sharedMegabytes = () => {
+/** Shared buffers of a single command: a whole examination of a million entries stays below 700 MB in all processes with them (docs/PERFORMANCE.md). */
+export const usualMegabytes = 128;
+
+/** Of a service: a sixteenth of the memory, as pages of a search come from there. It is taken when it is first written to. */
+export const serviceMegabytes = () => {
   const memory = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
-  return Math.min(1024, Math.max(128, Math.floor(memory / 16 / 1024 ** 2)));
+  return Math.min(1024, Math.max(usualMegabytes, Math.floor(memory / 16 / 1024 ** 2)));
 };
 
-const settings = (port: number) => ({
+const settings = (port: number, sharedMegabytes: number) => ({
   listen_addresses: '127.0.0.1',
   port,
   unix_socket_directories: '',
   max_connections: 200,
-  shared_buffers: `${sharedMegabytes()}MB`,
+  shared_buffers: `${sharedMegabytes}MB`,
   fsync: 'on',
   full_page_writes: 'on',
   synchronous_commit: 'on',
@@ -39,8 +42,15 @@ const settings = (port: number) => ({
   log_min_error_statement: 'panic', // statements hold names from evidence
 });
 
+export interface Start {
+  readonly port: number | null;
+  readonly sharedMegabytes: number;
+  /** In milliseconds since 1970. */
+  readonly deadline: number;
+}
+
 /** Takes over a server of this cluster that outlived its guard, else starts one: on `port` if that is free, else on another. */
-export async function startServer(cluster: Cluster, serverLog: string, port: number | null, deadline: number): Promise<RunningServer> {
+export async function startServer(cluster: Cluster, serverLog: string, { port, sharedMegabytes, deadline }: Start): Promise<RunningServer> {
   const left = findOrphan(cluster);
   if (left !== null) {
     if ((await becomesReady(cluster, left, deadline)) === 'ready') return left;
@@ -49,7 +59,7 @@ export async function startServer(cluster: Cluster, serverLog: string, port: num
   for (let wanted = port; ; wanted = null) {
     const chosen = wanted !== null && (await isFree(wanted)) ? wanted : await freePort();
     const from = existsSync(serverLog) ? statSync(serverLog).size : 0;
-    const server = launch(cluster, serverLog, chosen);
+    const server = launch(cluster, serverLog, chosen, sharedMegabytes);
     const outcome = await becomesReady(cluster, server, deadline);
     if (outcome === 'ready') return server;
     await server.stop();
@@ -66,8 +76,8 @@ export async function startServer(cluster: Cluster, serverLog: string, port: num
   }
 }
 
-function launch({ folder, account, programs }: Cluster, serverLog: string, port: number): RunningServer {
-  const args = ['-D', folder, ...Object.entries(settings(port)).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+function launch({ folder, account, programs }: Cluster, serverLog: string, port: number, sharedMegabytes: number): RunningServer {
+  const args = ['-D', folder, ...Object.entries(settings(port, sharedMegabytes)).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   const output = openSync(serverLog, 'a', 0o600);
   try {
     const child = spawn(programs.postgres, args, {
