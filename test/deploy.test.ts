@@ -31,7 +31,7 @@ const parsed = (name: string): any[] =>
 
 describe('each file of the deployment', () => {
   it.each(files)('%s names only variables that the configuration reads', (name) => {
-    const config = read('src/config.ts') + read('src/intake/settings.ts');
+    const config = read('src/config.ts');
     const named = [...read(name).matchAll(/\b(CUSTODIA_[A-Z_]+|DATABASE_URL|QUEUE_URL)\b/g)].map(([variable]) => variable);
     expect([...new Set(named)].filter((variable) => !new RegExp(`(environment\\.|')${variable}\\b`).test(config))).toEqual([]);
   });
