@@ -39,7 +39,9 @@ const scale = (workers: number) =>
 const locks = async () =>
   (
     await database.pool.query(
-      `select pid from pg_locks join pg_database on oid = database where locktype = 'advisory' and datname = current_database()`,
+      `select pid from pg_locks join pg_database on oid = database where locktype = 'advisory' and datname = current_database()
+       and classid::int8 << 32 | objid::int8 = hashtextextended($1, 0)`, // pg_locks: a key of 64 bits stands in classid and objid
+      [`custodia fleet of ${hostname()}`],
     )
   ).rows as { pid: number }[];
 
