@@ -1,12 +1,12 @@
 /** One transaction on one client: committed whole or not at all. */
 import { type Pool, type PoolClient } from 'pg';
 
-/** Runs `work` between BEGIN and COMMIT; whatever it throws rolls back. A client whose rollback fails is thrown away. */
-export async function transaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
+/** Runs `work` between `begin` and COMMIT; whatever it throws rolls back. A client whose rollback fails is thrown away. */
+export async function transaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>, begin = 'begin'): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    await client.query('begin');
+    await client.query(begin);
     const result = await work(client);
     await client.query('commit');
     return result;
