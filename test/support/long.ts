@@ -5,9 +5,13 @@ export const isLong = process.env.CUSTODIA_LONG === '1';
 /** Each takes ten seconds and more, most of them waiting for processes, leases and outages. */
 export const longFiles = [
   'test/cli/audit-verify.test.ts',
+  'test/cli/service-evidence.test.ts',
   'test/cli/service-found.test.ts',
   'test/cli/service-ops.test.ts',
+  'test/cli/service-people.test.ts',
   'test/cli/service-s3.test.ts',
+  'test/http/events.test.ts',
+  'test/http/intake.test.ts',
   'test/http/matrix.test.ts',
   'test/http/report.test.ts',
   'test/intake/s3.test.ts',
