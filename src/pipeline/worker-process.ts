@@ -48,12 +48,13 @@ export interface WorkerSettings extends Pick<Config, 'concurrency' | 'reconcileM
 export async function startWorkerProcess(place: Place, settings: WorkerSettings, version: string): Promise<WorkerProcess> {
   const { database, queue, threads, onTrouble } = place;
   const host = await hostOf();
+  let onConcluded: () => void = () => undefined; // units run before the rest has started
   const workplace: Workplace = {
     ...place,
     workerId: randomUUID(),
     held: new Map(),
     onProgress(progress) {
-      if (progress.kind === 'conclude' && progress.ended && settings.isService) searchable.now();
+      if (progress.kind === 'conclude' && progress.ended) onConcluded();
       place.onProgress(progress);
     },
   };
@@ -108,7 +109,10 @@ export async function startWorkerProcess(place: Place, settings: WorkerSettings,
       if (!ending.signal.aborted) throw error;
     }
   });
-  if (settings.isService) searchable.now();
+  if (settings.isService) {
+    onConcluded = searchable.now;
+    searchable.now();
+  }
   return {
     id,
     drained: drained.promise,
